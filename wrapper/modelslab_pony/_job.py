@@ -1,0 +1,37 @@
+"""What both kinds of job can tell without asking."""
+
+from __future__ import annotations
+
+from modelslab_pony.errors import JobId
+from modelslab_pony.requests import Request
+from modelslab_pony.results import Snapshot, Status
+
+
+class BaseJob:
+    """What is known of a job."""
+
+    _snapshot: Snapshot
+    _request: Request | None
+
+    @property
+    def id(self) -> JobId | None:
+        """The service's id; None only for a success that came without one."""
+        return self._snapshot.id
+
+    @property
+    def status(self) -> Status:
+        """Where it stood when it was last asked about."""
+        return self._snapshot.status
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds until the service expected to be done, when it was last asked."""
+        return self._snapshot.eta
+
+    @property
+    def request(self) -> Request | None:
+        """The request that began it, if this client sent it."""
+        return self._request
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} {self.status}>"

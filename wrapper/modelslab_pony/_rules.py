@@ -1,0 +1,80 @@
+"""What a request field may hold: one rule a field, and the sentence that says it was broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Rule:
+    """What one field may hold; the numbers are those of the effective spec."""
+
+    kind: str
+    """text, integer, number, flag or url"""
+    minimum: float | None = None
+    maximum: float | None = None
+    multiple_of: int | None = None
+    min_length: int = 0
+    optional: bool = False
+    """Whether None may stand for "left out"."""
+
+    def problem(self, value: Any) -> str | None:
+        """Return what is wrong with a value, as a sentence without its subject, or None."""
+        if value is None and self.optional:
+            return None
+        expected, fits = _KINDS[self.kind]
+        if not fits(value):
+            return f"must be {expected}, not {_shown(value)}"
+        if self.kind == "text" and len(value.strip()) < self.min_length:
+            return "must not be empty"
+        if self.kind in {"integer", "number"}:
+            return self._number_problem(value)
+        return None
+
+    def _number_problem(self, value: float) -> str | None:
+        low = self.minimum is None or value >= self.minimum
+        high = self.maximum is None or value <= self.maximum
+        if not (low and high):
+            return f"must be {self._range()}, not {value}"
+        if self.multiple_of and value % self.multiple_of:
+            near = int(value // self.multiple_of) * self.multiple_of
+            options = [n for n in (near, near + self.multiple_of) if self._number_problem(n) is None]
+            return f"must be divisible by {self.multiple_of}, not {value}; try {' or '.join(map(str, options))}"
+        return None
+
+    def _range(self) -> str:
+        if self.minimum is None or self.maximum is None:
+            return f"at least {self.minimum}" if self.maximum is None else f"at most {self.maximum}"
+        return f"from {self.minimum} to {self.maximum}"
+
+
+def _is_url(value: Any) -> bool:
+    if not isinstance(value, str) or any(character.isspace() for character in value):
+        return False
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "text": ("a text", lambda value: isinstance(value, str)),
+    "integer": ("an integer", _is_integer),
+    "number": ("a number", lambda value: _is_integer(value) or isinstance(value, float)),
+    "flag": ("True or False", lambda value: isinstance(value, bool)),
+    "url": ("an http(s) URL", _is_url),
+}
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"

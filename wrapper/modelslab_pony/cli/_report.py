@@ -1,0 +1,90 @@
+"""How a command ends: paths or JSON on standard output, one line for an error on standard error."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from modelslab_pony.cli._exits import INTERRUPTED, exit_code
+from modelslab_pony.errors import (
+    APIError,
+    BadRequestError,
+    GenerationFailed,
+    InvalidRequestError,
+    JobId,
+    NotFoundError,
+    PonyError,
+    RateLimitError,
+)
+from modelslab_pony.results import Generation, Image
+
+
+class Outcome:
+    """Collects what a command has to show, and shows it."""
+
+    def __init__(self, output: Path, *, as_json: bool) -> None:
+        self.output = output
+        self.as_json = as_json
+        self.job_id: JobId | None = None
+        """Known as soon as the service has accepted the job."""
+        self._images: list[dict[str, Any]] = []
+
+    def saved(self, image: Image, path: Path) -> None:
+        """Show a file as soon as it is there."""
+        self._images.append({"path": str(path), "url": image.url})
+        if not self.as_json:
+            typer.echo(path)
+
+    def succeeded(self, generation: Generation) -> None:
+        """Show the rest of a result."""
+        if self.as_json:
+            names = ("id", "seed", "generation_time", "nsfw_content_detected", "meta")
+            facts = {name: getattr(generation, name) for name in names}
+            typer.echo(json.dumps({"status": "success", **facts, "images": self._images}))
+
+    def failed(self, error: PonyError) -> NoReturn:
+        """Show an error and what to do about it; leave with its exit code."""
+        job_id = error.job_id if error.job_id is not None else self.job_id
+        is_over = isinstance(error, GenerationFailed | NotFoundError)
+        resume_id = None if is_over else job_id
+        self._end(type(error).__name__, str(error), exit_code(error), {"job_id": job_id, **_details(error)}, resume_id)
+
+    def interrupted(self) -> NoReturn:
+        """Say what becomes of a job that is no longer waited for."""
+        said = "interrupted before the service answered: the job may have been accepted and billed"
+        if self.job_id is not None:
+            said = f"interrupted: job {self.job_id} goes on and is not lost"
+        self._end("Interrupted", said, INTERRUPTED, {"job_id": self.job_id}, self.job_id)
+
+    def _end(self, kind: str, said: str, code: int, details: dict[str, Any], job_id: JobId | None) -> NoReturn:
+        resume = None if job_id is None else f"pony fetch {shlex.quote(str(job_id))} -o {shlex.quote(str(self.output))}"
+        if self.as_json:
+            error = {"type": kind, "message": said, "exit_code": code, **details}
+            typer.echo(json.dumps({"status": "error", "error": error, "resume": resume, "images": self._images}))
+        console = Console(stderr=True)
+        console.print(f"[bold red]{kind}[/]:", end=" ")
+        console.print(one_line(said), markup=False, highlight=False, soft_wrap=True)
+        if resume:
+            console.print(f"to get the images: {resume}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(code)
+
+
+def one_line(text: str) -> str:
+    """Return a text without line breaks and control characters: it may hold the service's words."""
+    return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
+
+
+def _details(error: PonyError) -> dict[str, Any]:
+    details: dict[str, Any] = {}
+    if isinstance(error, APIError):
+        details["status_code"] = error.status_code
+    if isinstance(error, InvalidRequestError | BadRequestError) and error.errors:
+        details["errors"] = {field: list(texts) for field, texts in error.errors.items()}
+    if isinstance(error, RateLimitError):
+        details["retry_after"] = error.retry_after
+    return details

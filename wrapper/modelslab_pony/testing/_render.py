@@ -1,0 +1,73 @@
+"""A picture for a prompt: the same prompt, seed and size always give the same one."""
+
+from __future__ import annotations
+
+import io
+import math
+import random
+import textwrap
+
+from PIL import Image, ImageDraw, ImageFont
+
+Colour = tuple[int, int, int]
+
+
+def render(prompt: str, seed: int, width: int, height: int) -> bytes:
+    """Return a PNG of width x height pixels: a sky, hills, and the prompt's words."""
+    chance = random.Random(f"{seed} {prompt}")  # noqa: S311 - a picture, not a secret
+    hue = chance.random()
+    sky = _sky(_colour(hue, 0.55, 0.35), _colour(hue + 0.12, 0.5, 0.95), width, height)
+    draw = ImageDraw.Draw(sky)
+    _sun(draw, chance, _colour(hue + 0.5, 0.25, 1.0), width, height)
+    for depth in range(4):
+        _hill(draw, chance, _colour(hue + 0.05 * depth, 0.6, 0.55 - 0.12 * depth), 0.55 + 0.11 * depth, width, height)
+    _caption(draw, prompt, width, height)
+    file = io.BytesIO()
+    sky.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _colour(hue: float, saturation: float, value: float) -> Colour:
+    """Return red, green, blue (0 to 255) for a hue in turns, a saturation and a value (0 to 1)."""
+
+    def channel(offset: float) -> int:
+        position = (offset + hue * 6) % 6
+        return round(255 * (value - value * saturation * max(0.0, min(position, 4 - position, 1.0))))
+
+    return channel(5), channel(3), channel(1)
+
+
+def _sky(top: Colour, bottom: Colour, width: int, height: int) -> Image.Image:
+    mask = Image.linear_gradient("L").resize((width, height))
+    return Image.composite(Image.new("RGB", (width, height), bottom), Image.new("RGB", (width, height), top), mask)
+
+
+def _sun(draw: ImageDraw.ImageDraw, chance: random.Random, colour: Colour, width: int, height: int) -> None:
+    radius = height * (0.06 + 0.06 * chance.random())
+    x, y = width * (0.2 + 0.6 * chance.random()), height * (0.2 + 0.2 * chance.random())
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+
+
+def _hill(
+    draw: ImageDraw.ImageDraw, chance: random.Random, colour: Colour, level: float, width: int, height: int
+) -> None:
+    waves = [(chance.uniform(1, 5), chance.uniform(0, math.tau), chance.uniform(0.01, 0.05)) for _ in range(3)]
+    ridge = [
+        (
+            x,
+            height
+            * (level - sum(size * math.sin(x / width * rate * math.tau / 2 + turn) for rate, turn, size in waves)),
+        )
+        for x in range(0, width + 8, 8)
+    ]
+    draw.polygon([(0, height), *ridge, (width, height)], fill=colour)
+
+
+def _caption(draw: ImageDraw.ImageDraw, prompt: str, width: int, height: int) -> None:
+    size = max(12, width // 28)
+    # The built-in font has no glyphs beyond Latin; what it lacks is shown as a box, never an error.
+    font = ImageFont.load_default(size)
+    lines = textwrap.wrap(prompt, max(8, int(width / (size * 0.55))))[:4]
+    top = height - size * (1.3 * len(lines) + 0.8)
+    for number, line in enumerate(lines):
+        draw.text((size, top + number * size * 1.3), line, fill=(255, 255, 255), font=font)
