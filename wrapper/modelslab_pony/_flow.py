@@ -169,7 +169,8 @@ def _unclear(error: APIError, request: Request) -> SubmissionUnknown:
 def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[Snapshot]:
     asked = faults = 0
     patience = 0.0
-    yield from _report(job)
+    if job.raw:  # a job taken up by its id has no answer yet that could be told
+        yield from _report(job)
     while job.status == "processing":
         remaining = max(0.0, deadline - now)
         delay = max(patience, poll_delay(context.poll, asked, job.eta, remaining, context.random))

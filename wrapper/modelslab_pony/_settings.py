@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import os
 from typing import Any
@@ -49,12 +50,21 @@ def _base_url(given: str) -> str:
     if not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment or parts.username:
         message = f"the base URL {given!r} cannot be used: it has to look like {DEFAULT_BASE_URL}"
         raise ConfigurationError(message)
-    if parts.scheme == "http" and not (host in {"localhost", "::1"} or host.startswith("127.")):
+    if parts.scheme == "http" and not _is_this_machine(host):
         message = (
             f"the base URL {given!r} would send the API key unencrypted: use https (http is for this machine only)"
         )
         raise ConfigurationError(message)
     return url
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def seconds(name: str, value: Any) -> float:

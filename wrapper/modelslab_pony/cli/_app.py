@@ -30,13 +30,19 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 TimeoutOption = Annotated[float, typer.Option(min=0, help="Seconds to wait; the job goes on after that.")]
 
 
-@app.callback()
-def pony(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's signature
+    if wanted:
         typer.echo(f"pony {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def pony(
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()

@@ -24,7 +24,7 @@ class JobProgress:
         if console.is_terminal and not quiet:
             columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
             self._live = Progress(*columns, console=console, transient=True)
-            self._task = self._live.add_task("submitting", total=None)
+            self._task = self._live.add_task("asking the service", total=None)
 
     def __enter__(self) -> Self:
         if self._live is not None:

@@ -1,0 +1,142 @@
+"""An image comes whole, from its URL or from the CDN's copy of it, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from modelslab_pony import RetryPolicy, errors
+from modelslab_pony.testing import VirtualClock
+from support.both import Colour
+from support.scripted import PNG, Service
+
+URL = "https://images.example/generations/a1-0.png"
+PROXY = "https://cdn.example/generations/a1-0.png"
+ONCE = RetryPolicy(attempts=1)
+
+
+def read(pony: Any) -> Generator[Any, Any, Any]:
+    generation = yield pony.text2img("x")
+    return (yield generation.images[0].read())
+
+
+def save_to(path: Path, **options: Any) -> Any:
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        generation = yield pony.text2img("x")
+        return (yield generation.images[0].save(path, **options))
+
+    return story
+
+
+def test_read_gives_the_bytes(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """From the output URL."""
+    assert colour.play(read, service.answers("success", PNG), clock) == PNG
+    assert service.paths == ["text2img", URL]
+
+
+def test_save_gives_the_path(colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path) -> None:
+    """Also as a text; the folder is made."""
+    path = tmp_path / "new" / "a.png"
+    assert colour.play(save_to(path), service.answers("success", PNG), clock) == path
+    assert path.read_bytes() == PNG
+
+
+def test_in_a_folder_the_file_is_named_after_the_url(
+    colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path
+) -> None:
+    """The path that comes back is that of the file."""
+    assert colour.play(save_to(tmp_path), service.answers("success", PNG), clock) == tmp_path / "a1-0.png"
+
+
+def test_an_image_called_text_is_an_image(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """The CDN's content type is not believed."""
+    labelled = httpx.Response(200, content=PNG, headers={"content-type": "text/plain"})
+    assert colour.play(read, service.answers("success", labelled), clock) == PNG
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        (404, b"not yet"),
+        (200, b"<html>wait</html>"),
+        (200, b""),
+        (500, b""),
+        (403, b""),
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("slow"),
+    ],
+    ids=str,
+)
+def test_the_cdn_has_a_second_copy(fault: Any, colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """Whatever is wrong with the output URL, the proxy link is asked at once."""
+    bad = fault if isinstance(fault, Exception) else httpx.Response(fault[0], content=fault[1])
+    assert colour.play(read, service.answers("success", bad, PNG), clock, retry=ONCE) == PNG
+    assert service.paths == ["text2img", URL, PROXY]
+
+
+def test_both_are_asked_again_while_it_may_help(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """An image that is not ready yet answers 404; three tries, then it is there."""
+    not_yet = [httpx.Response(404) for _ in range(4)]
+    retry = RetryPolicy(attempts=3, min_delay=1)
+    assert colour.play(read, service.answers("success", *not_yet, PNG), clock, retry=retry) == PNG
+    assert clock.sleeps == [1, 2]
+
+
+def test_a_download_that_fails_says_what_is_not_lost(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """URL, job id, both reasons, and the way back to the image."""
+    service.answers("success", httpx.Response(404), httpx.Response(200, text="<html>"))
+    with pytest.raises(errors.DownloadError, match=r"HTTP 404.*not an image.*client\.job\(70010001\)") as raised:
+        colour.play(read, service, clock, retry=ONCE)
+    assert (raised.value.url, raised.value.job_id) == (URL, 70010001)
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"", b"\x89PNG"])
+def test_nothing_is_left_behind(
+    content: bytes, colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path
+) -> None:
+    """Neither the file, nor half of it, nor a temporary one."""
+    service.answers("fetch_success_minimal", content)
+    with pytest.raises(errors.DownloadError):
+        colour.play(save_to(tmp_path / "a.png"), service, clock, retry=ONCE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_exists_is_kept(colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path) -> None:
+    """The error says how to replace it, and nothing is downloaded."""
+    path = tmp_path / "a.png"
+    path.write_bytes(b"mine")
+    with pytest.raises(errors.DownloadError, match="overwrite=True"):
+        colour.play(save_to(path), service.answers("success"), clock)
+    assert (path.read_bytes(), service.paths) == (b"mine", ["text2img"])
+    assert colour.play(save_to(path, overwrite=True), service.answers("success", PNG), clock) == path
+    assert path.read_bytes() == PNG
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path
+) -> None:
+    """A file stands where the folder should be; the CDN is not asked for what the disk refuses."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(errors.DownloadError, match="cannot write") as raised:
+        colour.play(save_to(tmp_path / "file" / "a.png"), service.answers("success"), clock)
+    assert (raised.value.job_id, service.paths) == (70010001, ["text2img"])
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "data:image/png;base64,AA", "/relative", "gopher://x"])
+def test_only_web_addresses_are_opened(url: str, colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """Whatever stands in `output`."""
+    service.answers({"status": "success", "id": 1, "output": [url]})
+    with pytest.raises(errors.DownloadError, match=r"not an http\(s\) URL"):
+        colour.play(read, service, clock)
+    assert service.paths == ["text2img"]
+
+
+def test_a_redirected_image_is_followed(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """A download carries no key, so that a CDN may move it."""
+    moved = httpx.Response(302, headers={"location": "https://store.example/x.png"})
+    assert colour.play(read, service.answers("success", moved, PNG), clock) == PNG
+    assert service.paths[-1] == "https://store.example/x.png"

@@ -1,0 +1,43 @@
+"""Two clients, one face."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from modelslab_pony import AsyncImage, AsyncJob, AsyncPonyClient, Image, Job, PonyClient, _raw
+
+PAIRS = [(PonyClient, AsyncPonyClient), (Job, AsyncJob), (Image, AsyncImage)]
+
+
+def public(kind: type) -> dict[str, Any]:
+    return {name: value for name, value in inspect.getmembers(kind) if not name.startswith("_")}
+
+
+def normal(signature: inspect.Signature) -> str:
+    return str(signature).replace("Async", "").replace("async_client", "client")
+
+
+@pytest.mark.parametrize(("blocking", "awaited"), PAIRS, ids=lambda kind: kind.__name__)
+def test_both_have_the_same_members_with_the_same_signatures(blocking: type, awaited: type) -> None:
+    """Names, parameters, defaults; return types but for the word Async."""
+    assert public(blocking).keys() == public(awaited).keys()
+    for name, member in public(blocking).items():
+        if inspect.isfunction(member):
+            twin = public(awaited)[name]
+            assert normal(inspect.signature(member)) == normal(inspect.signature(twin)), name
+
+
+def test_both_are_made_alike() -> None:
+    """The same settings, the same defaults."""
+    assert normal(inspect.signature(PonyClient)) == normal(inspect.signature(AsyncPonyClient))
+
+
+@pytest.mark.parametrize("kind", [PonyClient, AsyncPonyClient])
+def test_every_operation_of_the_spec_has_a_method(kind: type) -> None:
+    """An operation that the spec gains fails this by its name."""
+    spec = _raw.effective_spec()
+    operations = {operation["operationId"] for item in spec["paths"].values() for operation in item.values()}
+    assert operations <= public(kind).keys()

@@ -1,0 +1,139 @@
+"""The simulator: a service with memory, through its transport."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from modelslab_pony import errors
+from modelslab_pony.testing import Simulator, VirtualClock
+from support.both import Colour
+
+BASE = "https://modelslab.com/api/v6/images"
+
+
+def ask(simulator: Simulator, operation: str, body: Any) -> tuple[int, Any]:
+    answer = simulator.answer("POST", f"{BASE}/{operation}", json.dumps(body).encode())
+    return answer.status_code, json.loads(answer.content)
+
+
+def test_a_job_goes_from_processing_to_success(colour: Colour, clock: VirtualClock) -> None:
+    """After exactly its eta, with a picture of the size that was asked for."""
+    simulator = Simulator(eta=20, clock=clock.now)
+    seen: list[str] = []
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        note = lambda status: seen.append(status.status)  # noqa: E731
+        generation = yield pony.text2img("a lighthouse", width=1032, height=2048, on_update=note)
+        return generation, (yield generation.images[0].read())
+
+    generation, content = colour.play_on(story, simulator.transport(), clock)
+    picture = Image.open(io.BytesIO(content))
+    assert (picture.format, picture.size) == ("PNG", (1032, 2048))
+    assert seen[0] == "processing"
+    assert seen[-1] == "success"
+    assert clock.time >= 20
+    assert simulator.jobs[generation.id].seed == generation.seed
+
+
+def test_a_job_can_fail(colour: Colour, clock: VirtualClock) -> None:
+    """As the service says it."""
+    simulator = Simulator(outcome="failed", clock=clock.now)
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("a lighthouse"))
+
+    with pytest.raises(errors.GenerationFailed, match="Failed, Try Again") as raised:
+        colour.play_on(story, simulator.transport(), clock)
+    assert raised.value.job_id in simulator.jobs
+
+
+def test_an_eta_of_nothing_answers_at_once(clock: VirtualClock) -> None:
+    """And `eta` can be changed between jobs."""
+    simulator = Simulator(eta=5, clock=clock.now)
+    body = {"key": "k", "model_id": "m", "prompt": "p"}
+    assert ask(simulator, "text2img", body)[1]["status"] == "processing"
+    simulator.eta = 0
+    assert ask(simulator, "text2img", body)[1]["status"] == "success"
+
+
+def test_a_picture_depends_on_prompt_seed_and_size(clock: VirtualClock) -> None:
+    """The same three give the same bytes; another prompt or seed gives others."""
+    simulator = Simulator(eta=0, clock=clock.now)
+    pony = simulator.client(clock=clock)
+
+    def picture(prompt: str, seed: int, index: int = 0) -> bytes:
+        return pony.text2img(prompt, seed=seed, samples=2).images[index].read()
+
+    first = picture("a lighthouse", 7)
+    assert first == picture("a lighthouse", 7)
+    assert len({first, picture("a lighthouse", 8), picture("a castle", 7), picture("a lighthouse", 7, 1)}) == 3 + (
+        picture("a lighthouse", 8) != picture("a lighthouse", 7, 1)
+    )
+
+
+def test_an_image_is_not_there_before_the_job_is_done(clock: VirtualClock) -> None:
+    """`future_links` prove nothing: 404 until then, and for images that nobody asked for."""
+    simulator = Simulator(eta=5, clock=clock.now)
+    _, answer = ask(simulator, "text2img", {"key": "k", "model_id": "m", "prompt": "p"})
+    (url,) = answer["future_links"]
+    assert simulator.answer("GET", url, b"").status_code == 404
+    clock.sleep(5)
+    assert simulator.answer("GET", url, b"").status_code == 200
+    for name in ("70010001-1.png", "70010002-0.png", "x.png", "-.png", "9" * 5000 + "-0.png"):
+        assert simulator.answer("GET", f"https://modelslab.com/images/{name}", b"").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"width": "1024"}, "width"),
+        ({"width": 1023}, "width"),
+        ({"width": 1028}, "width"),
+        ({"samples": 5}, "samples"),
+        ({"prompt": ""}, "prompt"),
+        ({"model_id": None}, "model_id"),
+        ({"safety_checker": True}, "safety_checker"),
+    ],
+)
+def test_requests_are_held_to_the_effective_spec(change: dict[str, Any], said: str, clock: VirtualClock) -> None:
+    """HTTP 400 with a message that names the field."""
+    body = {"key": "k", "model_id": "m", "prompt": "p", **change}
+    status_code, answer = ask(Simulator(clock=clock.now), "text2img", body)
+    assert (status_code, answer["status"]) == (400, "error")
+    assert said in answer["message"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[" * 100_000, b"\xff"])
+def test_a_body_that_is_no_request_is_refused(body: bytes, clock: VirtualClock) -> None:
+    """Without falling over."""
+    assert Simulator(clock=clock.now).answer("POST", f"{BASE}/text2img", body).status_code == 400
+
+
+def test_a_wrong_key_is_refused_and_not_repeated(clock: VirtualClock) -> None:
+    """Neither a wrong key nor one of the wrong type comes back in an answer."""
+    body = {"key": "sk-wrong", "model_id": "m", "prompt": "p"}
+    assert ask(Simulator(key="sk-right", clock=clock.now), "text2img", body)[0] == 401
+    status_code, answer = ask(Simulator(clock=clock.now), "text2img", {**body, "key": ["sk-wrong"]})
+    assert status_code == 400
+    assert "sk-wrong" not in answer["message"]
+
+
+@pytest.mark.parametrize("request_id", ["70010009", "", "x", "9" * 5000])
+def test_an_unknown_job_is_not_found(request_id: str, clock: VirtualClock) -> None:
+    """As the service says it: HTTP 200 and `failed`; an empty id breaks the spec."""
+    status_code, answer = ask(Simulator(clock=clock.now), "fetch", {"key": "k", "request_id": request_id})
+    expected = (200, "failed") if request_id else (400, "error")
+    assert (status_code, answer["status"]) == expected
+
+
+def test_what_nobody_serves_is_404(clock: VirtualClock) -> None:
+    """Another path, another method."""
+    simulator = Simulator(clock=clock.now)
+    assert simulator.answer("GET", f"{BASE}/text2img", b"").status_code == 404
+    assert simulator.answer("POST", "https://modelslab.com/", b"{}").status_code == 404

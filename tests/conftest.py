@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+
+from modelslab_pony.testing import VirtualClock
+from support.both import Colour
+from support.scripted import Service
+
+
+@pytest.fixture(params=["sync", "async"])
+def colour(request: pytest.FixtureRequest) -> Colour:
+    """Each test that takes this runs once with each client."""
+    return Colour(request.param)
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def service(clock: VirtualClock) -> Service:
+    return Service(clock)
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own key and URL reach no test."""
+    for name in ("MODELSLAB_API_KEY", "MODELSLAB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)

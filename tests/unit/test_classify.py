@@ -1,0 +1,247 @@
+"""What each answer means, as a table over every captured reply and the oddities around them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from modelslab_pony import errors
+from modelslab_pony._classify import BODY_KEPT, is_refusal, snapshot
+from modelslab_pony._steps import Reply
+from support.scripted import ANSWERS, Captured, captured
+
+SUCCESS = "success"
+PROCESSING = "processing"
+FAILED = "failed"
+
+MEANINGS: dict[str, str | type[errors.APIError]] = {
+    "cloudflare_522": errors.ServerError,
+    "empty_200": errors.UnexpectedResponseError,
+    "error_200_invalid_key": errors.AuthenticationError,
+    "error_200_rate_limit_tips": errors.RateLimitError,
+    "error_200_validation_object": errors.BadRequestError,
+    "error_400": errors.BadRequestError,
+    "error_401": errors.AuthenticationError,
+    "error_402": errors.InsufficientCreditsError,
+    "error_403": errors.PermissionDeniedError,
+    "error_429": errors.RateLimitError,
+    "error_500": errors.ServerError,
+    "error_model_not_found": errors.NotFoundError,
+    "failed_request_not_found": errors.NotFoundError,
+    "failed_try_again": FAILED,
+    "fetch_success_minimal": SUCCESS,
+    "html_200": errors.UnexpectedResponseError,
+    "html_502": errors.ServerError,
+    "list_body": errors.UnexpectedResponseError,
+    "no_status": errors.UnexpectedResponseError,
+    "processing": PROCESSING,
+    "processing_messege_float_eta": PROCESSING,
+    "processing_string_id": PROCESSING,
+    "success": SUCCESS,
+    "success_four_samples": SUCCESS,
+    "success_proxy_links_null": SUCCESS,
+    "success_proxy_links_object": SUCCESS,
+    "unknown_status": PROCESSING,
+}
+
+
+def reply(body: Any, status_code: int = 200, **headers: str) -> Reply:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Reply(at=0.0, status_code=status_code, headers=headers, body=content)
+
+
+def refused(body: Any, status_code: int = 200, **headers: str) -> errors.APIError:
+    with pytest.raises(errors.APIError) as raised:
+        snapshot(reply(body, status_code, **headers))
+    return raised.value
+
+
+def test_the_table_covers_every_captured_reply() -> None:
+    """A captured reply without a meaning here is one that nobody thought about."""
+    assert {answer.name for answer in ANSWERS} == set(MEANINGS)
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: answer.name)
+def test_each_captured_reply_has_its_meaning(answer: Captured) -> None:
+    """A reply becomes a job with its status, or an error of exactly the class in the table."""
+    meaning = MEANINGS[answer.name]
+    got = Reply(at=0.0, status_code=answer.http_status, headers={}, body=answer.content)
+    if isinstance(meaning, str):
+        assert snapshot(got).status == meaning
+    else:
+        with pytest.raises(errors.APIError) as raised:
+            snapshot(got)
+        assert type(raised.value) is meaning
+        assert raised.value.body == answer.body
+        assert raised.value.status_code == answer.http_status
+
+
+def test_a_success_gives_its_images_and_facts() -> None:
+    """Output, CDN copies, seed, time and flags come out under our names."""
+    job = snapshot(reply(captured("success").body))
+    assert [(link.url, link.proxy_url) for link in job.links] == [
+        ("https://images.example/generations/a1-0.png", "https://cdn.example/generations/a1-0.png")
+    ]
+    assert (job.id, job.seed, job.generation_time, job.nsfw_content_detected) == (70010001, 3166507001, 1.87, False)
+    assert job.meta["W"] == 1024
+
+
+@pytest.mark.parametrize(
+    ("name", "proxy"),
+    [("success_proxy_links_object", "https://cdn.example/generations/c3.png"), ("success_proxy_links_null", None)],
+)
+def test_proxy_links_come_as_list_object_or_null(name: str, proxy: str | None) -> None:
+    """Each spelling gives the CDN copy of the image at that index, or none."""
+    assert snapshot(reply(captured(name).body)).links[0].proxy_url == proxy
+
+
+def test_images_are_never_taken_from_proxy_links_or_future_links() -> None:
+    """Only `output` says that there is an image."""
+    links = ["https://cdn.example/x.png"]
+    error = refused({"status": "success", "id": 5, "output": [], "proxy_links": links, "future_links": links})
+    assert isinstance(error, errors.UnexpectedResponseError)
+    assert error.job_id == 5
+
+
+@pytest.mark.parametrize("output", ["", None, [], [""], [None], [5], {}, 5, ["https://x.example/a.png", None]])
+def test_a_success_without_whole_images_is_an_error(output: Any) -> None:
+    """An odd answer never becomes a result, and its id is not lost."""
+    error = refused({"status": "success", "id": 5, "output": output})
+    assert isinstance(error, errors.UnexpectedResponseError)
+    assert error.job_id == 5
+
+
+@pytest.mark.parametrize("body", [{}, {"message": "hello"}, {"status": None}, {"status": 7}, {"status": "queued"}])
+def test_an_answer_without_known_status_and_id_is_an_error(body: dict[str, Any]) -> None:
+    """Without an id there is nothing to ask about later."""
+    assert isinstance(refused(body), errors.UnexpectedResponseError)
+
+
+@pytest.mark.parametrize("status", ["queued", "", None, 7, ["success"], "SUCCESSFUL"])
+def test_an_unknown_status_with_an_id_is_pending(status: Any) -> None:
+    """What nobody documented is not done, and not lost."""
+    job = snapshot(reply({"status": status, "id": 7, "output": ["https://x.example/a.png"]}))
+    assert (job.status, job.id, job.links) == ("processing", 7, ())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (12, 12.0),
+        (81.8557122048, 81.8557122048),
+        ("30", 30.0),
+        ("", None),
+        ("soon", None),
+        (None, None),
+        (True, None),
+        (-1, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        ([], None),
+        (10**400, None),
+    ],
+)
+def test_eta_is_a_number_however_it_is_spelt(given: Any, expected: float | None) -> None:
+    """Integer, float and numeral count; anything else is no eta."""
+    assert snapshot(reply({"status": "processing", "id": 1, "eta": given})).eta == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(7, 7), ("abc123-def456", "abc123-def456"), (7.0, 7), ("", None), (None, None), (True, None), ([7], None)],
+)
+def test_ids_come_as_integer_text_or_empty(given: Any, expected: int | str | None) -> None:
+    """An id comes back as it was given; an empty one is none."""
+    assert snapshot(reply({"status": "processing", "id": given})).id == expected
+
+
+@pytest.mark.parametrize("meta", [None, [], "", "x", 5])
+def test_meta_that_is_no_object_is_empty(meta: Any) -> None:
+    """PHP sends an empty object as a list; nothing breaks on it."""
+    assert snapshot(reply({"status": "processing", "id": 1, "meta": meta})).meta == {}
+
+
+def test_an_object_of_lists_becomes_field_errors() -> None:
+    """A validation error names its fields."""
+    error = refused(captured("error_200_validation_object").body)
+    assert isinstance(error, errors.BadRequestError)
+    assert error.errors == {
+        "prompt": ["The prompt field is required."],
+        "width": ["The width must be at least 1024."],
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "wait"),
+    [
+        ({"retry_after": 30}, {}, 30.0),
+        ({"retry_after": "12.5"}, {"retry-after": "99"}, 12.5),
+        ({"tips": "same request sent several times, wait for 30 seconds and try again"}, {}, 30.0),
+        ({}, {"retry-after": "7"}, 7.0),
+        ({}, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({}, {}, None),
+    ],
+)
+def test_the_stated_wait_stands_in_body_hint_or_header(
+    body: dict[str, Any], headers: dict[str, str], wait: float | None
+) -> None:
+    """The body is asked first: that is where the service puts it."""
+    error = refused({"status": "error", "message": "Rate limit exceeded", **body}, 429, **headers)
+    assert isinstance(error, errors.RateLimitError)
+    assert error.retry_after == wait
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Invalid API key", errors.AuthenticationError),
+        ("Model id not found", errors.NotFoundError),
+        ("Unable to fetch image from provided URL", errors.BadRequestError),
+        ("Insufficient credits. Please add more credits to continue.", errors.InsufficientCreditsError),
+        ("This feature requires a premium subscription", errors.PermissionDeniedError),
+        ("Internal server error. Please try again.", errors.ServerError),
+        ("something nobody has seen", errors.APIError),
+    ],
+)
+def test_under_http_200_the_text_tells_refusals_apart(message: str, kind: type[errors.APIError]) -> None:
+    """The documented texts give the same classes as their HTTP codes; an unknown one is a plain APIError."""
+    assert type(refused({"status": "error", "message": message})) is kind
+
+
+@pytest.mark.parametrize("status_code", [404, 418, 500, 503, 520, 522, 527, 599, 301])
+def test_no_http_status_makes_an_odd_body_a_result(status_code: int) -> None:
+    """Whatever the code, a body that says success outside 2xx is an error that keeps its id."""
+    body = {"status": "success", "id": 9, "output": ["https://x.example/a.png"]}
+    error = refused(body, status_code)
+    assert (error.job_id, error.body, error.status_code) == (9, body, status_code)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00", b"{", b"nul", b"[" * 100_000, b'{"status": "success"', b"\x1f\x8b"]
+)
+def test_a_body_that_is_no_json_is_kept(content: bytes) -> None:
+    """Truncated, binary or too deep: our own error, with what came."""
+    error = refused(content)
+    assert isinstance(error, errors.UnexpectedResponseError)
+    assert isinstance(error.body, str)
+
+
+def test_what_is_kept_is_bounded() -> None:
+    """A page of many megabytes does not travel with an error, nor fill its text."""
+    error = refused(b"x" * 5_000_000)
+    assert len(error.body) == BODY_KEPT
+    assert len(str(error)) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("error_400", True), ("error_500", True), ("error_429", True), ("html_502", False), ("empty_200", False)],
+)
+def test_only_the_service_itself_can_refuse(name: str, expected: bool) -> None:
+    """A gateway's page or an empty body proves nothing about what stands behind."""
+    answer = captured(name)
+    with pytest.raises(errors.APIError) as raised:
+        snapshot(Reply(at=0.0, status_code=answer.http_status, headers={}, body=answer.content))
+    assert is_refusal(raised.value) is expected

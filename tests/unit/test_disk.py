@@ -1,0 +1,100 @@
+"""A file is whole or absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modelslab_pony import _disk
+from modelslab_pony._steps import Save
+
+URL = "https://x.example/a.png"
+
+
+def sink(path: Path | None, *, overwrite: bool = False) -> _disk.Sink:
+    return _disk.open_sink(Save(url=URL, path=path, overwrite=overwrite, max_bytes=100))
+
+
+def test_nothing_stands_under_the_name_until_all_is_written(tmp_path: Path) -> None:
+    """Half a file is never seen under the name that was asked for."""
+    path = tmp_path / "new" / "a.png"
+    opened = sink(path)
+    opened.write(b"half")
+    assert not path.exists()
+    opened.write(b" and half")
+    assert opened.commit(".png") == (path, b"")
+    assert path.read_bytes() == b"half and half"
+    opened.discard()
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_discarded_download_leaves_nothing(tmp_path: Path) -> None:
+    """Neither the file nor its temporary one."""
+    opened = sink(tmp_path / "a.png")
+    opened.write(b"half")
+    opened.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_exists_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+    """The refusal comes before anything is downloaded."""
+    path = tmp_path / "a.png"
+    path.write_bytes(b"mine")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        sink(path)
+    opened = sink(path, overwrite=True)
+    opened.write(b"new")
+    opened.commit(".png")
+    assert path.read_bytes() == b"new"
+
+
+def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    """Two downloads to one name: the second one loses, and leaves nothing behind."""
+    path = tmp_path / "a.png"
+    opened = sink(path)
+    path.write_bytes(b"the other one's")
+    with pytest.raises(FileExistsError):
+        opened.commit(".png")
+    opened.discard()
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"the other one's"]
+
+
+def test_in_a_folder_files_are_named_after_the_url_and_numbered(tmp_path: Path) -> None:
+    """The suffix is that of the bytes, and no file takes another one's name."""
+    names = []
+    for content in (b"1", b"2", b"3"):
+        opened = sink(tmp_path)
+        opened.write(content)
+        path, _ = opened.commit(".jpg")
+        assert path is not None
+        names.append(path.name)
+    assert names == ["a.jpg", "a-2.jpg", "a-3.jpg"]
+
+
+def test_without_hard_links_the_file_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FAT has none; the file still comes whole and takes nobody's place."""
+
+    def refuse(*_: Path) -> None:
+        raise OSError("no hard links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    path = tmp_path / "a.png"
+    opened = sink(path)
+    opened.write(b"x")
+    assert opened.commit(".png")[0] == path
+    other = _disk.open_sink(Save(url=URL, path=tmp_path / "b.png", max_bytes=1))
+    (tmp_path / "b.png").write_bytes(b"mine")
+    with pytest.raises(FileExistsError):
+        other.commit(".png")
+    other.discard()
+    assert (tmp_path / "b.png").read_bytes() == b"mine"
+
+
+def test_check_writable_makes_the_folder_and_leaves_it_empty(tmp_path: Path) -> None:
+    """And fails where a file stands in the way."""
+    _disk.check_writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="file"):
+        _disk.check_writable(tmp_path / "file" / "c")

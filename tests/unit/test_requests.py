@@ -1,0 +1,186 @@
+"""Requests: what is sent, what is refused, and that both agree with the effective spec."""
+
+from __future__ import annotations
+
+from typing import Any, get_type_hints
+
+import pytest
+from attrs import NOTHING, fields
+
+from modelslab_pony import InvalidRequestError, TextToImage, _raw
+from modelslab_pony._rules import Rule
+from modelslab_pony.requests import TextToImageOptions, text_to_image, wire
+
+SPEC = _raw.effective_spec()["components"]["schemas"]["TextToImageRequest"]
+FIELDS = {attribute.name: attribute for attribute in fields(TextToImage)}
+RULES: dict[str, Rule] = {
+    name: attribute.metadata["rule"] for name, attribute in FIELDS.items() if "rule" in attribute.metadata
+}
+BOUNDED = [
+    (name, bound, value)
+    for name, rule in RULES.items()
+    for bound, value in (("minimum", rule.minimum), ("maximum", rule.maximum))
+    if value is not None
+]
+
+
+def refused(**options: Any) -> dict[str, list[str]]:
+    with pytest.raises(InvalidRequestError) as raised:
+        wire(text_to_image(options.pop("prompt", "a lighthouse"), options), strict=True)
+    assert "Nothing was sent" in str(raised.value)
+    return {name: list(texts) for name, texts in raised.value.errors.items()}
+
+
+# --- agreement with the spec -----------------------------------------------------------------
+
+
+def test_every_field_of_the_spec_has_one_here() -> None:
+    """A field that the spec gains or loses fails this by its name; the key is the client's."""
+    assert set(SPEC["properties"]) - {"key"} == set(RULES)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_defaults_and_bounds_are_the_specs(name: str) -> None:
+    """A changed default, bound or required-ness in the spec fails this for the field."""
+    schema, rule, default = SPEC["properties"][name], RULES[name], FIELDS[name].default
+    if name != "model_id":  # required by the spec, with a default of ours
+        assert (name in SPEC["required"]) == (default is NOTHING)
+    if "default" in schema:
+        assert {"yes": True, "no": False}.get(schema["default"], schema["default"]) == default
+    assert (schema.get("minimum"), schema.get("maximum")) == (rule.minimum, rule.maximum)
+    assert schema.get("multipleOf") == rule.multiple_of
+    assert (rule.kind == "flag") == (schema.get("enum") == ["yes", "no"])
+
+
+def test_the_keywords_of_text2img_are_the_fields() -> None:
+    """An editor is told of every field beside the prompt, with its type."""
+    hints = get_type_hints(TextToImage)
+    options = get_type_hints(TextToImageOptions)
+    assert options == {name: hints[name] for name in FIELDS if name != "prompt"}
+
+
+# --- what is sent ----------------------------------------------------------------------------
+
+
+def test_defaults_are_sent_and_none_is_left_out() -> None:
+    """The wire form is explicit, says yes and no in the service's words, and has no key."""
+    assert wire(TextToImage("a lighthouse"), strict=True) == {
+        "prompt": "a lighthouse",
+        "model_id": "pony-realism",
+        "width": 1024,
+        "height": 1024,
+        "samples": 1,
+        "num_inference_steps": 30,
+        "guidance_scale": 7.5,
+        "safety_checker": "yes",
+        "scheduler": "DPMSolverMultistepScheduler",
+        "use_karras_sigmas": "yes",
+        "algorithm_type": "sde-dpmsolver++",
+        "clip_skip": 2,
+    }
+
+
+def test_a_sampler_sets_three_fields() -> None:
+    """`DPM++ 2M Karras` in any case; a sampler without an algorithm type leaves the field out."""
+    fields_sent = wire(TextToImage("x", sampler="dpm++ 2m KARRAS"), strict=True)
+    assert fields_sent["scheduler"] == "DPMSolverMultistepScheduler"
+    assert fields_sent["use_karras_sigmas"] == "yes"
+    assert "algorithm_type" not in fields_sent
+
+
+def test_extra_fields_pass_as_they_are() -> None:
+    """What the spec does not know goes through untouched."""
+    assert wire(TextToImage("x", extra={"lora_model": "a", "upscale": 2}), strict=True)["upscale"] == 2
+
+
+def test_without_strict_any_bound_may_be_broken() -> None:
+    """Community models on the same URL have other bounds."""
+    assert wire(TextToImage("x", width=512, guidance_scale=0), strict=False)["width"] == 512
+
+
+# --- what is refused -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "bound", "value"), BOUNDED)
+def test_each_bound_is_allowed_and_one_step_past_it_is_not(name: str, bound: str, value: Any) -> None:
+    """Both ends of every range, with a sentence that names field, range and value."""
+    step = RULES[name].multiple_of or 1
+    assert wire(text_to_image("x", {name: value}), strict=True)[name] == value
+    past = value - step if bound == "minimum" else value + step
+    (text,) = refused(**{name: past})[name]
+    assert str(past) in text
+    assert str(value) in text
+
+
+def test_a_width_of_1023_is_refused_and_1025_gets_its_neighbours() -> None:
+    """Not in the range, and not divisible by 8."""
+    assert refused(width=1023) == {"width": ["must be from 1024 to 2048, not 1023"]}
+    assert refused(width=1025) == {"width": ["must be divisible by 8, not 1025; try 1024 or 1032"]}
+    assert refused(width=2047)["width"] == ["must be divisible by 8, not 2047; try 2040 or 2048"]
+
+
+def test_all_fields_are_checked_at_once() -> None:
+    """Nobody corrects one field to learn of the next."""
+    assert set(refused(prompt=" ", width=8, samples=5, webhook="not a url")) == {
+        "prompt",
+        "width",
+        "samples",
+        "webhook",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("width", "1024"),
+        ("width", 1024.0),
+        ("samples", True),
+        ("guidance_scale", "7"),
+        ("guidance_scale", float("nan")),
+        ("safety_checker", "yes"),
+        ("safety_checker", 1),
+        ("seed", "7"),
+        ("prompt", None),
+        ("prompt", b"x"),
+        ("model_id", ""),
+        ("webhook", "ftp://x.example/"),
+        ("webhook", "https://"),
+        ("webhook", "http://[broken"),
+        ("negative_prompt", 5),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_by_name(name: str, value: Any) -> None:
+    """The service takes some of these by chance; the spec takes none."""
+    assert name in refused(**{name: value})
+
+
+def test_an_unknown_keyword_is_refused_with_the_near_one() -> None:
+    """A typing slip is named; a field that is really meant has a way through."""
+    assert "did you mean 'width'" in refused(widht=1024)["widht"][0]
+    assert "extra={'lora_model': ...}" in refused(lora_model="x")["lora_model"][0]
+
+
+def test_an_unknown_sampler_is_refused_with_the_near_ones() -> None:
+    """Also without strict: there is nothing that could be sent for it."""
+    with pytest.raises(InvalidRequestError, match="did you mean 'Euler a'"):
+        wire(TextToImage("x", sampler="Euler aa"), strict=False)
+
+
+def test_a_sampler_and_one_of_its_fields_contradict_each_other() -> None:
+    """Which one was meant cannot be told."""
+    assert set(refused(sampler="Euler", scheduler="DDIMScheduler")) == {"scheduler"}
+
+
+@pytest.mark.parametrize("name", ["key", "width"])
+def test_extra_takes_neither_the_key_nor_a_known_field(name: str) -> None:
+    """A key among the fields would end up in logs and journals."""
+    with pytest.raises(InvalidRequestError):
+        wire(TextToImage("x", extra={name: "v"}), strict=False)
+
+
+@pytest.mark.parametrize("value", [object(), float("inf"), {1, 2}, "\ud800"])
+def test_what_is_no_json_is_refused_before_it_is_sent(value: Any) -> None:
+    """Also without strict; the field is named."""
+    with pytest.raises(InvalidRequestError) as raised:
+        wire(TextToImage("x", extra={"odd": value}), strict=False)
+    assert list(raised.value.errors) == ["odd"]

@@ -1,0 +1,111 @@
+"""When to ask again, and when to try again."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelslab_pony import PollPolicy, RetryPolicy
+from modelslab_pony._schedule import ETA_BELIEVED, poll_delay, retry_delay
+
+STEADY = PollPolicy(min_delay=1, max_delay=15, growth=2, jitter=0, lead=0.5)
+
+
+def middle() -> float:
+    return 0.5
+
+
+def waits(count: int, eta: float | None, remaining: float = math.inf, policy: PollPolicy = STEADY) -> list[float]:
+    return [poll_delay(policy, asked, eta, remaining, middle) for asked in range(count)]
+
+
+def test_the_first_question_goes_out_near_the_eta() -> None:
+    """An eta of 12 s is asked about `lead` earlier; then the waits grow from the shortest."""
+    assert waits(6, 12.0) == [11.5, 1, 2, 4, 8, 15]
+
+
+def test_without_an_eta_the_waits_just_grow() -> None:
+    """There is nothing to go by, so asking begins at once."""
+    assert waits(5, None) == [1, 1, 2, 4, 8]
+
+
+@pytest.mark.parametrize("eta", [30.0, 1e9, math.inf])
+def test_an_eta_past_the_deadline_is_not_slept_through(eta: float) -> None:
+    """It says "not soon", and may be wrong: the job is asked about as if there were none."""
+    assert waits(2, eta, remaining=20.0) == [1, 1]
+
+
+def test_an_absurd_eta_is_not_believed_without_a_deadline_either() -> None:
+    """Nobody sleeps for ten days on one number."""
+    assert waits(1, ETA_BELIEVED + 1) == [1]
+
+
+def test_a_wait_ends_at_the_deadline() -> None:
+    """The last wait is cut to what is left."""
+    assert poll_delay(STEADY, 5, None, 3.0, middle) == 3.0
+    assert poll_delay(STEADY, 5, None, 0.0, middle) == 0.0
+
+
+@given(
+    asked=st.integers(0, 10**6),
+    eta=st.none() | st.floats(0, allow_infinity=True),
+    remaining=st.floats(0, allow_infinity=True),
+    chance=st.floats(0, 1, exclude_max=True),
+)
+def test_a_wait_is_never_negative_never_past_the_deadline_and_never_a_busy_loop(
+    asked: int, eta: float | None, remaining: float, chance: float
+) -> None:
+    """For every count, eta and deadline, the wait lies between the bounds of the policy."""
+    policy = PollPolicy()
+    delay = poll_delay(policy, asked, eta, remaining, lambda: chance)
+    low = min(remaining, policy.min_delay * (1 - policy.jitter))
+    high = min(remaining, max(policy.max_delay, ETA_BELIEVED) * (1 + policy.jitter))
+    assert low <= delay <= high
+
+
+@pytest.mark.parametrize(
+    ("tried", "retry_after", "expected"),
+    [
+        (1, None, 1),
+        (2, None, 2),
+        (3, None, 4),
+        (4, None, None),
+        (1, 30, 30),
+        (1, 60, 60),
+        (1, 61, None),
+        (1, 1e9, None),
+    ],
+)
+def test_tries_back_off_and_honour_a_stated_wait(tried: int, retry_after: float | None, expected: float | None) -> None:
+    """A stated wait is kept up to `max_delay`; past it, and past the last try, there is no other."""
+    policy = RetryPolicy(attempts=4, min_delay=1, max_delay=60)
+    assert retry_delay(policy, tried, retry_after) == expected
+
+
+def test_a_stated_wait_of_nothing_is_still_a_wait() -> None:
+    """`retry_after: 0` makes no busy loop."""
+    assert retry_delay(RetryPolicy(min_delay=1), 1, 0.0) == 1
+
+
+def test_one_attempt_means_never_again() -> None:
+    """Not even for a stated wait."""
+    assert retry_delay(RetryPolicy(attempts=1), 1, 5.0) is None
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"min_delay": 0}, {"max_delay": -1}, {"growth": 0.5}, {"jitter": 1}, {"lead": math.nan}, {"max_delay": math.inf}],
+)
+def test_a_policy_that_cannot_work_is_refused(bad: dict[str, float]) -> None:
+    """A zero or endless delay is found when the policy is made."""
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        PollPolicy(**bad)
+
+
+def test_attempts_count_from_one() -> None:
+    """Zero tries would never send anything."""
+    with pytest.raises(ValueError, match="attempts"):
+        RetryPolicy(attempts=0)
