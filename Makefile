@@ -61,13 +61,13 @@ client: $(VENV)/dev.stamp ## both clients, the command and the simulator: script
 	$(BIN)/pytest tests/client
 
 contract: setup ## client, spec and Prism agree (PRISM=docker|npm|URL)
-	$(NODE_PATH_FIRST) $(BIN)/pytest tests/contract
+	$(BIN)/pytest tests/contract/test_shipped.py tests/contract/test_effective.py
 
 journeys: setup ## whole stories through prism proxy
-	$(NODE_PATH_FIRST) $(BIN)/pytest tests/journeys
+	$(BIN)/pytest tests/contract/test_journeys.py
 
 project: setup ## layers, names, files
-	$(NODE_PATH_FIRST) $(BIN)/pytest tests/project
+	$(BIN)/pytest tests/project
 
 # --- the generated client -------------------------------------------------------
 

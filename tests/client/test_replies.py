@@ -106,6 +106,7 @@ def test_a_fetch_gets_its_meaning(answer: Captured, colour: Colour, service: Ser
         assert got.done == (meaning != "processing")
     else:
         assert type(got) is meaning
+        assert isinstance(got, errors.APIError)
         assert (got.status_code, got.body, got.job_id) == (answer.http_status, answer.body, 70010099)
 
 

@@ -38,7 +38,7 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's signature
 
 @app.callback()
 def pony(
-    version: Annotated[  # noqa: ARG001 - handled by its callback
+    version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:

@@ -21,6 +21,8 @@ from modelslab_pony import _raw
 
 FIRST_ID = 70010001
 IMAGES_PATH = "/images"
+CDN_PATH = "/cdn"
+"""Where the same images are to be had a second time."""
 
 Outcome = Literal["success", "failed"]
 
@@ -64,10 +66,10 @@ class SimulatedJob:
     origin: str
     """Where its images are served: scheme and host."""
 
-    def image_urls(self) -> list[str]:
-        """Return the URL of each image."""
+    def image_urls(self, path: str = IMAGES_PATH) -> list[str]:
+        """Return the URL of each image, or of its copy below another path."""
         samples = self.request.get("samples", 1)
-        return [f"{self.origin}{IMAGES_PATH}/{self.id}-{index}.png" for index in range(samples)]
+        return [f"{self.origin}{path}/{self.id}-{index}.png" for index in range(samples)]
 
 
 class Core:
@@ -83,8 +85,9 @@ class Core:
     def answer(self, call: Call, now: float) -> Answer:
         """Answer one request."""
         parts = urlsplit(call.url)
-        if call.method == "GET" and parts.path.startswith(f"{IMAGES_PATH}/"):
-            return self._image(parts.path.removeprefix(f"{IMAGES_PATH}/"), now)
+        folder, _, name = parts.path.rpartition("/")
+        if call.method == "GET" and folder in {IMAGES_PATH, CDN_PATH}:
+            return self._image(name, now)
         operation = _operations().get((call.method, parts.path))
         if operation is None:
             return _refuse(404, f"no such endpoint: {call.method} {parts.path}")
@@ -157,7 +160,7 @@ class Core:
                 "id": job.id,
                 "generationTime": round(job.ready_at - job.accepted_at, 3),
                 "output": job.image_urls(),
-                "proxy_links": job.image_urls(),
+                "proxy_links": job.image_urls(CDN_PATH),
                 "nsfw_content_detected": False,
                 "meta": _meta(job),
             }

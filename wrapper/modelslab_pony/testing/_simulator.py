@@ -22,7 +22,7 @@ class Simulator:
 
     A job is `processing` for `eta` seconds and then has the `outcome`, "success" or "failed"; with
     an `eta` of 0 the first answer has it. `eta` and `outcome` are for the jobs to come and may be
-    changed at any time. Requests are checked against the effective spec, and against `key` unless
+    changed at any time, like `key`. Requests are checked against the effective spec, and against `key` unless
     that is None. `clock` tells the time in seconds; `seed` decides the seeds of jobs sent without
     one. Not for several threads at once, except behind `modelslab_pony.testing.server`.
     """
@@ -58,6 +58,15 @@ class Simulator:
     @outcome.setter
     def outcome(self, outcome: Outcome) -> None:
         self._core.outcome = outcome
+
+    @property
+    def key(self) -> str | None:
+        """The only key that is taken; None takes any."""
+        return self._core.key
+
+    @key.setter
+    def key(self, key: str | None) -> None:
+        self._core.key = key
 
     @property
     def jobs(self) -> Mapping[int, SimulatedJob]:

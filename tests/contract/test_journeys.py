@@ -1,0 +1,159 @@
+"""Whole stories: the simulator behind `prism proxy --errors`, which validates both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from modelslab_pony import TextToImage, errors
+from modelslab_pony.testing import Simulator, VirtualClock
+from support.both import KEY, Colour
+from support.wire import Wire, get
+
+
+@pytest.fixture
+def wire(colour: Colour, proxy_url: str) -> Wire:
+    return Wire(colour, proxy_url)
+
+
+@pytest.fixture(autouse=True)
+def _fresh(simulator: Simulator) -> Iterator[None]:
+    """Each journey begins with the same service."""
+    simulator.eta, simulator.outcome, simulator.key = 20, "success", KEY
+    yield
+    simulator.key = None
+
+
+def test_from_prompt_to_file(wire: Wire, virtual: VirtualClock, simulator: Simulator, tmp_path: Path) -> None:
+    """Submitted, processing, done after its eta, saved: the picture that was asked for."""
+    seen: list[str] = []
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        generation = yield pony.text2img(
+            "a lighthouse at dusk",
+            width=1152,
+            height=1024,
+            seed=7,
+            sampler="DPM++ 2M Karras",
+            on_update=lambda status: seen.append(status.status),
+        )
+        return generation, (yield generation.images[0].save(tmp_path / "lighthouse.png"))
+
+    began = virtual.time
+    generation, path = wire.play(story, clock=virtual)
+    with Image.open(path) as picture:
+        assert (picture.format, picture.size) == ("PNG", (1152, 1024))
+    assert (seen[0], seen[-1]) == ("processing", "success")
+    assert 20 <= virtual.time - began < 25
+    job = simulator.jobs[generation.id]
+    assert (generation.seed, job.seed, job.request["width"]) == (7, 7, 1152)
+    assert generation.images[0].url == job.image_urls()[0]
+    assert job.request["scheduler"] == "DPMSolverMultistepScheduler"
+    assert wire.violations == []
+
+
+def test_several_images_saved_into_a_folder(wire: Wire, virtual: VirtualClock, tmp_path: Path) -> None:
+    """Four samples, four different files, named after their URLs."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        generation = yield pony.text2img("a lighthouse", samples=4, safety_checker=False)
+        first, second, third, fourth = generation.images
+        saved = [(yield first.save(tmp_path)), (yield second.save(tmp_path))]
+        return [*saved, (yield third.save(tmp_path)), (yield fourth.save(tmp_path))]
+
+    paths = wire.play(story, clock=virtual)
+    assert len({path.read_bytes() for path in paths}) == 4
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+
+
+def test_a_job_left_and_taken_up_by_another_client(wire: Wire, virtual: VirtualClock) -> None:
+    """Time ran out; the error's id is all that the second process has."""
+
+    def first(pony: Any) -> Generator[Any, Any, Any]:
+        try:
+            yield pony.text2img("a lighthouse", wait_timeout=5)
+        except errors.JobTimeout as timeout:
+            return timeout.job_id
+
+    def second(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.job(job_id).wait())
+
+    job_id = wire.play(first, clock=virtual)
+    assert wire.play(second, clock=virtual).id == job_id
+
+
+def test_a_job_that_succeeds_at_once(wire: Wire, virtual: VirtualClock, simulator: Simulator) -> None:
+    """One call."""
+    simulator.eta = 0
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        job = yield pony.submit(TextToImage("a lighthouse"))
+        return (yield job.wait())
+
+    assert len(wire.play(story, clock=virtual).images) == 1
+    assert len(wire.sent) == 1
+
+
+def test_a_job_that_fails(wire: Wire, virtual: VirtualClock, simulator: Simulator) -> None:
+    """The service's words, and the job's id although the answer's is empty."""
+    simulator.outcome = "failed"
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("a lighthouse"))
+
+    with pytest.raises(errors.GenerationFailed, match="Failed, Try Again") as raised:
+        wire.play(story, clock=virtual)
+    assert raised.value.job_id in simulator.jobs
+
+
+def test_a_job_that_nobody_knows(wire: Wire, virtual: VirtualClock) -> None:
+    """Asked about by id."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.fetch(1))
+
+    with pytest.raises(errors.NotFoundError) as raised:
+        wire.play(story, clock=virtual)
+    assert raised.value.job_id == 1
+
+
+def test_a_wrong_key(wire: Wire, virtual: VirtualClock, simulator: Simulator) -> None:
+    """Refused, and no job begun."""
+    simulator.key = "sk-another-key-0123"
+    before = len(simulator.jobs)
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("a lighthouse"))
+
+    with pytest.raises(errors.AuthenticationError):
+        wire.play(story, clock=virtual)
+    assert len(simulator.jobs) == before
+
+
+def test_the_cdn_gives_what_the_output_url_does_not(wire: Wire, virtual: VirtualClock) -> None:
+    """The same picture under its second address."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        generation = yield pony.text2img("a lighthouse")
+        (image,) = generation.images
+        whole = yield image.read()
+        return whole, image
+
+    whole, image = wire.play(story, clock=virtual)
+    assert image.proxy_url != image.url
+    assert get(image.proxy_url) == whole
+
+
+def test_this_proxy_refuses_what_breaks_the_spec(wire: Wire, virtual: VirtualClock) -> None:
+    """Without local checks a bad width reaches the proxy, and no further."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("a lighthouse", width=1023))
+
+    with pytest.raises(errors.BadRequestError) as raised:
+        wire.play(story, clock=virtual, strict=False)
+    assert raised.value.status_code == 422
