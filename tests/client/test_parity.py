@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from modelslab_pony import AsyncImage, AsyncJob, AsyncPonyClient, Image, Job, PonyClient, _raw
+from modelslab_pony import AsyncImage, AsyncJob, AsyncPonyClient, Image, Job, PonyClient
+from modelslab_pony.testing._spec import effective_spec
 
 PAIRS = [(PonyClient, AsyncPonyClient), (Job, AsyncJob), (Image, AsyncImage)]
 
@@ -38,6 +39,6 @@ def test_both_are_made_alike() -> None:
 @pytest.mark.parametrize("kind", [PonyClient, AsyncPonyClient])
 def test_every_operation_of_the_spec_has_a_method(kind: type) -> None:
     """An operation that the spec gains fails this by its name."""
-    spec = _raw.effective_spec()
+    spec = effective_spec()
     operations = {operation["operationId"] for item in spec["paths"].values() for operation in item.values()}
     assert operations <= public(kind).keys()

@@ -26,7 +26,7 @@ def mode() -> str:
             raise pytest.UsageError("PRISM=docker, and no Docker engine answers: start one, or take PRISM=npm")
         if docker.compose_command() is None:
             raise pytest.UsageError("PRISM=docker, and there is no Docker Compose: install it, or take PRISM=npm")
-        if not docker.image_is_there() and "PRISM_IMAGE" not in os.environ:
+        if not docker.image_is_there() and not os.environ.get("PRISM_IMAGE"):
             raise pytest.UsageError(f"PRISM=docker, and the image {docker.IMAGE} is not there: run `make prism-image`")
     elif wanted != "npm" and not wanted.startswith(("http://", "https://")):
         raise pytest.UsageError(f"PRISM={wanted}: it has to be docker, npm, or the URL of a Prism")
@@ -118,6 +118,9 @@ def docker_compose_file() -> str:
 @pytest.fixture(scope="session")
 def docker_setup(simulator_url: str) -> list[str]:
     """Plain `up -d`: Compose v1 has no --wait, and `containers` waits anyhow."""
+    found = docker.prism_version()
+    if found != prism.VERSION:
+        raise PrismError(f"{docker.IMAGE} holds Prism {found}, and package.json pins {prism.VERSION}")
     os.environ["PRISM_IMAGE"] = docker.IMAGE
     os.environ["SIMULATOR_URL"] = simulator_url
     os.environ["PROXY_PORT"] = str(prism.free_port())

@@ -42,6 +42,17 @@ def compose_command() -> str | None:
     return "docker-compose" if _ok("docker-compose", "version") else None
 
 
+def prism_version() -> str:
+    """The version of the Prism in the image."""
+    done = subprocess.run(  # noqa: S603 - our own command
+        ["docker", "run", "--rm", IMAGE, "--version"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or done.stderr.strip()
+
+
 def log_of(container: str) -> str:
     """What a container has said."""
     done = subprocess.run(  # noqa: S603 - our own command

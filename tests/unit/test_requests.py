@@ -7,11 +7,12 @@ from typing import Any, get_type_hints
 import pytest
 from attrs import NOTHING, fields
 
-from modelslab_pony import InvalidRequestError, TextToImage, _raw
+from modelslab_pony import InvalidRequestError, TextToImage
 from modelslab_pony._rules import Rule
 from modelslab_pony.requests import TextToImageOptions, text_to_image, wire
+from modelslab_pony.testing._spec import effective_spec
 
-SPEC = _raw.effective_spec()["components"]["schemas"]["TextToImageRequest"]
+SPEC = effective_spec()["components"]["schemas"]["TextToImageRequest"]
 FIELDS = {attribute.name: attribute for attribute in fields(TextToImage)}
 RULES: dict[str, Rule] = {
     name: attribute.metadata["rule"] for name, attribute in FIELDS.items() if "rule" in attribute.metadata

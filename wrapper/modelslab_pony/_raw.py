@@ -7,9 +7,7 @@ unknown status, and lose the body whenever something is odd.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
 from modelslab_pony_raw.api.default import fetch, text2img
@@ -54,18 +52,6 @@ def success(answer: Mapping[str, Any]) -> Success:
 def processing(answer: Mapping[str, Any]) -> Processing:
     """Read a processing answer whose shape has been put right."""
     return Processing.from_dict(answer)
-
-
-def effective_spec() -> dict[str, Any]:
-    """Return the OpenAPI document that the generated client was made from."""
-    package = files("modelslab_pony_raw")
-    # Beside the modules when installed; one folder up in a checkout (see pyproject.toml, force-include).
-    for place in (package.joinpath("openapi.json"), package.joinpath("..", "openapi.json")):
-        if place.is_file():
-            spec: dict[str, Any] = json.loads(place.read_text("utf-8"))
-            return spec
-    message = "the effective spec is not beside modelslab_pony_raw: run `make generate`, or reinstall modelslab-pony"
-    raise FileNotFoundError(message)
 
 
 def value(given: Any) -> Any:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from attrs import define, field, frozen
 from jsonschema import Draft202012Validator
 
-from modelslab_pony import _raw
+from modelslab_pony.testing._spec import effective_spec
 
 FIRST_ID = 70010001
 IMAGES_PATH = "/images"
@@ -200,7 +200,7 @@ def _refuse(status_code: int, message: str) -> Answer:
 @cache
 def _operations() -> dict[tuple[str, str], str]:
     """Return operationIds by method and full path."""
-    spec = _raw.effective_spec()
+    spec = effective_spec()
     base = urlsplit(spec["servers"][0]["url"]).path
     return {
         (method.upper(), base + path): operation["operationId"]
@@ -211,7 +211,7 @@ def _operations() -> dict[tuple[str, str], str]:
 
 @cache
 def _validator(operation: str) -> Draft202012Validator:
-    spec = _raw.effective_spec()
+    spec = effective_spec()
     found = next(
         found for item in spec["paths"].values() for found in item.values() if found["operationId"] == operation
     )

@@ -1,0 +1,53 @@
+"""What the README shows runs as it stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modelslab_pony.testing import Simulator
+from modelslab_pony.testing.server import serving
+from support.prism import ROOT
+
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_each_snippet_runs(block: str, tmp_path: Path) -> None:
+    """As a program of its own, against a simulator that answers at once."""
+    with serving(Simulator(eta=0)) as url:
+        done = subprocess.run(  # noqa: S603 - our own README
+            [sys.executable, "-W", "error", "-c", block],
+            cwd=tmp_path,
+            env={"MODELSLAB_BASE_URL": url, "MODELSLAB_API_KEY": "readme-key-0123"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+
+
+def test_there_are_snippets() -> None:
+    """For both clients and for tests."""
+    assert len(BLOCKS) == 3
+
+
+def test_each_command_line_is_one_of_the_command() -> None:
+    """`pony …` in the README names commands and options that exist."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    lines = re.findall(r"^pony (\w+)(.*?)(?:  #|$)", text, re.MULTILINE)
+    assert len(lines) >= 4
+    for command, rest in lines:
+        shown = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "modelslab_pony.cli", command, "--help"],
+            env={"COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for option in re.findall(r"(?<= )--?[a-z-]+", rest):
+            assert option in shown, f"pony {command} {option}"

@@ -1,0 +1,82 @@
+"""What the files of this repository promise each other."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelslab_pony.cli._exits import _CODES
+from support.prism import ROOT, VERSION
+
+SKIPPED = {".git", ".venv", "node_modules", "out", "dist"}
+TEXTS = [
+    path
+    for path in ROOT.rglob("*")
+    if path.is_file()
+    and not SKIPPED & set(path.relative_to(ROOT).parts)
+    and not any(part.endswith("_cache") or part in {"__pycache__", ".hypothesis"} for part in path.parts)
+    and path.suffix not in {".pyc", ".png"}
+]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+# Put together here so that this file names none of them.
+REGISTRIES = re.compile("|".join(("py" + r"pi\.org", "python" + "hosted", "registry" + r"\.npm", r"deb\." + "debian")))
+
+
+def test_no_file_names_a_package_registry() -> None:
+    """Lock files work with whatever registry a machine is set up for."""
+    assert [path for path in TEXTS if REGISTRIES.search(path.read_text("utf-8"))] == []
+
+
+def test_the_lock_file_names_no_host() -> None:
+    """No `resolved` line."""
+    assert "resolved" not in (ROOT / "package-lock.json").read_text("utf-8")
+
+
+def test_prism_is_pinned_exactly_and_alike() -> None:
+    """In package.json, in the lock file, and by an engine that the pinned Node satisfies."""
+    lock = json.loads((ROOT / "package-lock.json").read_text("utf-8"))
+    assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
+    assert lock["packages"]["node_modules/@stoplight/prism-cli"]["version"] == VERSION
+    (node,) = PROJECT["dependency-groups"]["prism"]
+    needed = lock["packages"]["node_modules/@stoplight/prism-cli"]["engines"]["node"].removeprefix(">=")
+    assert _numbers(node.partition("==")[2]) >= _numbers(needed)
+
+
+def test_tools_are_pinned_exactly_and_dependencies_by_range() -> None:
+    """A tool's new release changes nothing by itself; an application can still resolve."""
+    tools = [tool for group in PROJECT["dependency-groups"].values() for tool in group if isinstance(tool, str)]
+    assert all(re.fullmatch(r"[\w-]+==[\w.]+", tool) for tool in tools), tools
+    needed = PROJECT["project"]["dependencies"]
+    assert sorted(re.split(r"[><=]", name)[0] for name in needed) == ["attrs", "httpx"]
+    extras = [name for extra in PROJECT["project"]["optional-dependencies"].values() for name in extra]
+    assert all(">=" in name and "==" not in name for name in [*needed, *extras])
+
+
+def test_the_readme_runs_targets_that_exist() -> None:
+    """Every `make …` in the documents."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    for document in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "generated/README.md"):
+        text = (ROOT / document).read_text("utf-8")
+        assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets, document
+
+
+def test_the_readme_lists_the_exit_codes() -> None:
+    """As the command has them."""
+    listed = dict(re.findall(r"^\| (\d+) \| `(\w+)`", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE))
+    assert {int(code): name for code, name in listed.items()} == {code: kind.__name__ for kind, code in _CODES.items()}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "wrapper").rglob("*.py")), ids=lambda path: path.name)
+def test_a_module_is_short(path: Path) -> None:
+    """Past 400 lines it is split by noun; an `__init__` only exports."""
+    limit = 60 if path.name == "__init__.py" else 400
+    assert len(path.read_text("utf-8").splitlines()) <= limit
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))

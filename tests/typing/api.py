@@ -1,0 +1,70 @@
+"""Never run: what a type checker has to make of the public face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, assert_type
+
+from modelslab_pony import (
+    AsyncGeneration,
+    AsyncImage,
+    AsyncJob,
+    AsyncJobStatus,
+    AsyncPonyClient,
+    BadRequestError,
+    Generation,
+    Image,
+    Job,
+    JobStatus,
+    PollPolicy,
+    PonyClient,
+    PonyError,
+    RateLimitError,
+    RetryPolicy,
+    SubmissionUnknown,
+    TextToImage,
+)
+
+
+def blocking() -> None:
+    with PonyClient(poll=PollPolicy(min_delay=2), retry=RetryPolicy(attempts=1), timeout=30.0) as pony:
+        assert_type(pony, PonyClient)
+        generation = pony.text2img("a lighthouse", width=1152, sampler="Euler a", seed=None, extra={"vae": "x"})
+        assert_type(generation, Generation)
+        assert_type(generation.images, tuple[Image, ...])
+        assert_type(generation.seed, int | None)
+        assert_type(generation.meta, Mapping[str, Any])
+        assert_type(generation.images[0].save("a.png", overwrite=True), Path)
+        assert_type(generation.images[0].read(), bytes)
+        job = pony.submit(TextToImage("a lighthouse", samples=4))
+        assert_type(job, Job)
+        assert_type(job.id, int | str | None)
+        assert_type(job.status, Literal["processing", "success", "failed"])
+        assert_type(job.wait(timeout=None, on_update=print), Generation)
+        status = pony.fetch(7)
+        assert_type(status, JobStatus)
+        assert_type(status.generation, Generation | None)
+        pony.text2img("x", widht=5)  # type: ignore[call-arg]  # a typing slip is seen before it runs
+        pony.text2img("x", width="5")  # type: ignore[arg-type]  # and a wrong type
+
+
+async def awaited() -> None:
+    async with AsyncPonyClient("key") as pony:
+        assert_type(await pony.text2img("a lighthouse"), AsyncGeneration)
+        job = await pony.submit(TextToImage("a lighthouse"))
+        assert_type(job, AsyncJob)
+        generation = await job.wait()
+        assert_type(generation.images, tuple[AsyncImage, ...])
+        assert_type(await generation.images[0].save("a.png"), Path)
+        assert_type(await pony.job("abc").refresh(), AsyncJobStatus)
+
+
+def caught(error: PonyError) -> None:
+    assert_type(error.job_id, int | str | None)
+    if isinstance(error, RateLimitError):
+        assert_type(error.retry_after, float | None)
+    if isinstance(error, BadRequestError):
+        assert_type(list(error.errors), list[str])
+    if isinstance(error, SubmissionUnknown):
+        assert_type(error.request, TextToImage | None)
