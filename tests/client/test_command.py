@@ -173,3 +173,30 @@ def test_version_and_help(run: Run) -> None:
     assert run("--version").stdout.startswith("pony 0.")
     for command in ("text2img", "fetch", "simulator"):
         assert command in run("--help").stdout
+
+
+def test_a_live_line_does_not_mix_with_the_paths(
+    simulator: Simulator, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With standard error a terminal and standard output a pipe, the pipe gets the path alone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_app, "PonyClient", lambda **options: simulator.client(clock=clock, **options))
+    result = CliRunner().invoke(_app.app, ["text2img", "x"], env={"COLUMNS": "500", "FORCE_COLOR": "1"})
+    assert result.stdout == "70010001-0.png\n"
+    assert "\x1b[" in result.stderr
+    assert "70010001-0.png" not in result.stderr
+
+
+def test_what_was_saved_before_a_failure_is_shown(
+    run: Run, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second image cannot be had; the first one's path is printed all the same."""
+    answer = simulator.answer
+
+    def lose(method: str, url: str, body: bytes) -> Any:
+        return answer(method, url.replace("-1.png", "-9.png"), body)
+
+    monkeypatch.setattr(simulator, "answer", lose)
+    result = run("text2img", "x", "--samples", "2")
+    assert (result.exit_code, result.stdout) == (32, "70010001-0.png\n")
+    assert "pony fetch 70010001" in result.stderr

@@ -23,7 +23,8 @@ class JobProgress:
         self._live: Progress | None = None
         if console.is_terminal and not quiet:
             columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-            self._live = Progress(*columns, console=console, transient=True)
+            # Standard output is for paths, also when only standard error is a terminal.
+            self._live = Progress(*columns, console=console, transient=True, redirect_stdout=False)
             self._task = self._live.add_task("asking the service", total=None)
 
     def __enter__(self) -> Self:

@@ -35,17 +35,17 @@ class Outcome:
         self._images: list[dict[str, Any]] = []
 
     def saved(self, image: Image, path: Path) -> None:
-        """Show a file as soon as it is there."""
+        """Note a file; it is shown when the live line is gone."""
         self._images.append({"path": str(path), "url": image.url})
-        if not self.as_json:
-            typer.echo(path)
 
     def succeeded(self, generation: Generation) -> None:
-        """Show the rest of a result."""
+        """Show a result."""
         if self.as_json:
             names = ("id", "seed", "generation_time", "nsfw_content_detected", "meta")
             facts = {name: getattr(generation, name) for name in names}
             typer.echo(json.dumps({"status": "success", **facts, "images": self._images}))
+        else:
+            self._show_paths()
 
     def failed(self, error: PonyError) -> NoReturn:
         """Show an error and what to do about it; leave with its exit code."""
@@ -66,12 +66,18 @@ class Outcome:
         if self.as_json:
             error = {"type": kind, "message": said, "exit_code": code, **details}
             typer.echo(json.dumps({"status": "error", "error": error, "resume": resume, "images": self._images}))
+        else:
+            self._show_paths()
         console = Console(stderr=True)
         console.print(f"[bold red]{kind}[/]:", end=" ")
         console.print(one_line(said), markup=False, highlight=False, soft_wrap=True)
         if resume:
             console.print(f"to get the images: {resume}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(code)
+
+    def _show_paths(self) -> None:
+        for image in self._images:
+            typer.echo(image["path"])
 
 
 def one_line(text: str) -> str:
