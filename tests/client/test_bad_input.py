@@ -98,7 +98,7 @@ def test_a_huge_answer_is_not_read_to_its_end(colour: Colour, service: Service, 
 
 def test_no_more_calls_than_allowed_are_in_flight() -> None:
     """The gate holds for an asynchronous client however many calls are begun at once."""
-    import asyncio  # noqa: PLC0415 - here alone
+    import asyncio
 
     under_way, most = 0, 0
 

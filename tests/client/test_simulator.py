@@ -28,8 +28,9 @@ def test_a_job_goes_from_processing_to_success(colour: Colour, clock: VirtualClo
     seen: list[str] = []
 
     def story(pony: Any) -> Generator[Any, Any, Any]:
-        note = lambda status: seen.append(status.status)  # noqa: E731
-        generation = yield pony.text2img("a lighthouse", width=1032, height=2048, on_update=note)
+        generation = yield pony.text2img(
+            "a lighthouse", width=1032, height=2048, on_update=lambda status: seen.append(status.status)
+        )
         return generation, (yield generation.images[0].read())
 
     generation, content = colour.play_on(story, simulator.transport(), clock)

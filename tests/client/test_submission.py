@@ -127,6 +127,16 @@ def test_an_odd_answer_with_an_id_keeps_it(colour: Colour, service: Service, clo
     assert not isinstance(raised.value, errors.SubmissionUnknown)
 
 
+def test_a_rate_limit_that_names_a_job_is_no_proof_of_refusal(
+    colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """An id says that something was accepted; it is kept, and nothing is sent again."""
+    odd = httpx.Response(429, json={"status": "processing", "id": 5, "retry_after": 1})
+    with pytest.raises(errors.RateLimitError) as raised:
+        colour.play(submit, service.answers(odd), clock, retry=PATIENT)
+    assert (raised.value.job_id, service.paths) == (5, ["text2img"])
+
+
 def test_one_attempt_sends_once(colour: Colour, service: Service, clock: VirtualClock) -> None:
     """`RetryPolicy(attempts=1)` holds for every call."""
     with pytest.raises(errors.TransportError):

@@ -103,7 +103,7 @@ def test_importing_the_package_imports_nothing_else() -> None:
     """Names are looked up when they are asked for (PEP 562)."""
     program = "import sys, modelslab_pony; print(*sorted(n for n in sys.modules if n.partition('.')[0] in sys.argv))"
     command = [sys.executable, "-c", program, "httpx", "attrs", "attr", "modelslab_pony", "modelslab_pony_raw"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own command
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["modelslab_pony"]
 
 

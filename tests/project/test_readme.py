@@ -20,7 +20,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-
 def test_each_snippet_runs(block: str, tmp_path: Path) -> None:
     """As a program of its own, against a simulator that answers at once."""
     with serving(Simulator(eta=0)) as url:
-        done = subprocess.run(  # noqa: S603 - our own README
+        done = subprocess.run(
             [sys.executable, "-W", "error", "-c", block],
             cwd=tmp_path,
             env={"MODELSLAB_BASE_URL": url, "MODELSLAB_API_KEY": "readme-key-0123"},
@@ -42,7 +42,7 @@ def test_each_command_line_is_one_of_the_command() -> None:
     lines = re.findall(r"^pony (\w+)(.*?)(?:  #|$)", text, re.MULTILINE)
     assert len(lines) >= 4
     for command, rest in lines:
-        shown = subprocess.run(  # noqa: S603 - our own command
+        shown = subprocess.run(
             [sys.executable, "-m", "modelslab_pony.cli", command, "--help"],
             env={"COLUMNS": "200"},
             capture_output=True,

@@ -16,7 +16,7 @@ def _ok(*command: str) -> bool:
     if shutil.which(command[0]) is None:
         return False
     try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=20)  # noqa: S603 - our own command
+        done = subprocess.run(command, capture_output=True, check=False, timeout=20)
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 0
@@ -44,8 +44,8 @@ def compose_command() -> str | None:
 
 def prism_version() -> str:
     """The version of the Prism in the image."""
-    done = subprocess.run(  # noqa: S603 - our own command
-        ["docker", "run", "--rm", IMAGE, "--version"],  # noqa: S607
+    done = subprocess.run(
+        ["docker", "run", "--rm", IMAGE, "--version"],
         capture_output=True,
         text=True,
         check=False,
@@ -55,8 +55,8 @@ def prism_version() -> str:
 
 def log_of(container: str) -> str:
     """What a container has said."""
-    done = subprocess.run(  # noqa: S603 - our own command
-        ["docker", "logs", container],  # noqa: S607
+    done = subprocess.run(
+        ["docker", "logs", container],
         capture_output=True,
         text=True,
         check=False,
@@ -66,8 +66,8 @@ def log_of(container: str) -> str:
 
 def is_running(container: str) -> bool:
     """Whether a container is up."""
-    done = subprocess.run(  # noqa: S603 - our own command
-        ["docker", "inspect", "--format", "{{.State.Running}}", container],  # noqa: S607
+    done = subprocess.run(
+        ["docker", "inspect", "--format", "{{.State.Running}}", container],
         capture_output=True,
         text=True,
         check=False,

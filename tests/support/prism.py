@@ -52,7 +52,7 @@ def running(arguments: list[str]) -> Iterator[str]:
 def started(command: list[str], port: int, limit: float = START_LIMIT) -> Iterator[str]:
     """Run a server on a port until the block ends; raise `PrismError` with its log if it dies or never listens."""
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(
             [*command, "--host", HOST, "--port", str(port)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
 

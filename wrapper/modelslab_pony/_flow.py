@@ -113,7 +113,7 @@ def _submit(
         tried += 1
         # Sent again only here: there was no connection, or the service refused for its rate limit.
         # Whatever else went wrong, the POST may have been accepted, or was refused for good.
-        again = isinstance(found, TransportError | RateLimitError)
+        again = isinstance(found, TransportError | RateLimitError) and found.job_id is None
         delay = _patience(context.retry, tried, found) if again else None
         if delay is None or event.at + delay >= deadline:
             raise found

@@ -80,7 +80,7 @@ class AsyncLoader(Protocol):
     """What an `AsyncImage` needs of its client."""
 
     def load(self, image: AsyncImage) -> Awaitable[bytes]: ...  # noqa: D102 - see Image.read
-    def store(self, image: AsyncImage, path: Path, *, overwrite: bool) -> Awaitable[Path]: ...  # noqa: D102
+    def store(self, image: AsyncImage, path: Path, *, overwrite: bool) -> Awaitable[Path]: ...  # noqa: D102 - see above
 
 
 @frozen(kw_only=True)

@@ -10,6 +10,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in {"rich", "typer"}:
             raise
-        print(f"pony: {error.name} is missing: pip install 'modelslab-pony[cli]'", file=sys.stderr)  # noqa: T201
+        print(f"pony: {error.name} is missing: pip install 'modelslab-pony[cli]'", file=sys.stderr)  # noqa: T201 - a command prints
         sys.exit(1)
     app()

@@ -33,8 +33,8 @@ class VirtualClock:
 
     def drive(self, client: PonyClient | AsyncPonyClient) -> None:
         """Make a client live by this clock."""
-        client._now = self.now  # noqa: SLF001 - the one place where tests reach in
+        client._now = self.now
         if isinstance(client, AsyncPonyClient):
-            client._sleep = self.sleep_async  # noqa: SLF001
+            client._sleep = self.sleep_async
         else:
-            client._sleep = self.sleep  # noqa: SLF001
+            client._sleep = self.sleep

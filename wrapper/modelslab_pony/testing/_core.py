@@ -172,8 +172,7 @@ class Core:
         known = job is not None and re.fullmatch(r"[0-3]", index) and int(index) < job.request.get("samples", 1)
         if job is None or not known or now < job.ready_at or job.outcome != "success":
             return Answer(status_code=404, content=b"not found", content_type="text/plain", said=f"no image {name}")
-        # Here and not above: a simulator that makes no picture needs no Pillow.
-        from modelslab_pony.testing._render import render  # noqa: PLC0415
+        from modelslab_pony.testing._render import render  # noqa: PLC0415 - without a picture no Pillow
 
         width, height = job.request.get("width", 1024), job.request.get("height", 1024)
         content = render(job.request["prompt"], job.seed + int(index), width, height)
