@@ -41,7 +41,7 @@ node_modules/stamp: package.json package-lock.json $(VENV)/dev.stamp
 demo: $(VENV)/base.stamp ## make one image from a prompt, without key or cost
 	@$(BIN)/python scripts/demo.py
 
-test: check unit client contract journeys project ## everything that CI runs
+test: check unit client contract journeys project ## every check and every suite
 
 # --- its parts ----------------------------------------------------------------
 
@@ -54,7 +54,7 @@ lint: $(VENV)/dev.stamp ## ruff: style and format
 types: $(VENV)/dev.stamp ## mypy --strict
 	$(BIN)/mypy
 
-unit: $(VENV)/dev.stamp ## decisions: no I/O
+unit: $(VENV)/dev.stamp ## decisions: seconds, nothing but temporary files
 	$(BIN)/pytest tests/unit
 
 client: $(VENV)/dev.stamp ## both clients, the command and the simulator: scripted answers

@@ -134,7 +134,11 @@ def swap(made: Path, target: Path) -> None:
     old = made.with_name("old")
     if target.exists():
         target.rename(old)
-    made.rename(target)
+    try:
+        made.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
 
 
 def _files(folder: Path) -> set[str]:

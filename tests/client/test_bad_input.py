@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
+import respx
 
 from modelslab_pony import AsyncPonyClient, PonyClient, RetryPolicy, TextToImage, errors
 from modelslab_pony.testing import VirtualClock
 from support.both import KEY, Colour
-from support.scripted import Service
+from support.scripted import PNG, Service
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"prompt": ""}, "prompt must not be empty"),
@@ -69,8 +73,9 @@ def test_a_closed_client_says_so(colour: Colour, service: Service, clock: Virtua
         return (yield kept[0].wait())
 
     colour.play(keep, service.answers("processing"), clock)
-    with pytest.raises(errors.ConfigurationError, match="closed"):
+    with pytest.raises(errors.ConfigurationError, match="closed") as raised:
         colour.play(again, service, clock)
+    assert raised.value.job_id == 70010006
 
 
 @pytest.mark.parametrize("bad", [None, "", True, 1.5])
@@ -84,22 +89,170 @@ def test_a_job_id_that_is_none(bad: Any, colour: Colour, service: Service, clock
         colour.play(story, service, clock)
 
 
-def test_a_huge_answer_is_not_read_to_its_end(colour: Colour, service: Service, clock: VirtualClock) -> None:
+def test_a_huge_answer_is_not_read_to_its_end(colour: Colour, clock: VirtualClock) -> None:
     """What a few kilobytes should be and is not is our own error, and little of it is kept."""
+    given = 0
+
+    class Endless(httpx.SyncByteStream, httpx.AsyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            nonlocal given
+            while given < 100:
+                given += 1
+                yield b" " * 1024 * 1024
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for chunk in self:
+                yield chunk
 
     def story(pony: Any) -> Generator[Any, Any, Any]:
         return (yield pony.fetch(7))
 
-    huge = httpx.Response(200, content=b"[" + b" " * 40_000_000)
     with pytest.raises(errors.UnexpectedResponseError) as raised:
-        colour.play(story, service.answers(huge), clock, retry=RetryPolicy(attempts=1))
+        colour.play(story, lambda _: httpx.Response(200, stream=Endless()), clock, retry=RetryPolicy(attempts=1))
+    assert given <= 34
     assert len(raised.value.body) <= 100_000
+
+
+BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
+    ({"timeout": "abc"}, "timeout"),
+    ({"timeout": -1}, "timeout"),
+    ({"timeout": float("nan")}, "timeout"),
+    ({"timeout": httpx.Timeout(5, read=-1)}, "timeout"),
+    ({"poll": None}, "poll must be a PollPolicy"),
+    ({"retry": 3}, "retry must be a RetryPolicy"),
+    ({"api_key": 5}, "api_key must be a text"),
+    ({"api_key": b"k"}, "api_key must be a text"),
+    ({"api_key": "k\udcff"}, "characters that no key has"),
+    ({"base_url": 5}, "base_url must be a text"),
+    ({"base_url": "https://ho st/api"}, "has to look like"),
+    ({"http_client": object()}, "http_client must be"),
+]
+
+
+@pytest.mark.parametrize("kind", [PonyClient, AsyncPonyClient])
+@pytest.mark.parametrize(("options", "said"), BAD_SETTINGS, ids=[str(options) for options, _ in BAD_SETTINGS])
+def test_a_bad_setting_is_found_when_the_client_is_made(options: dict[str, Any], said: str, kind: Any) -> None:
+    """And not by the first call, which is paid for."""
+    with pytest.raises(errors.ConfigurationError, match=said):
+        kind(**{"api_key": KEY, **options})
+
+
+def test_a_client_of_the_other_colour_is_refused() -> None:
+    """It would send the request and fail on the answer."""
+    with pytest.raises(errors.ConfigurationError, match=r"httpx\.AsyncClient for AsyncPonyClient, not Client"):
+        AsyncPonyClient(KEY, http_client=httpx.Client())  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(errors.ConfigurationError, match=r"httpx\.Client for PonyClient, not AsyncClient"):
+        PonyClient(KEY, http_client=httpx.AsyncClient())  # type: ignore[arg-type]  # that is the point
+
+
+@pytest.mark.parametrize("request_", ["a lighthouse", {"prompt": "x"}, None])
+def test_what_is_no_request_is_refused(request_: Any, colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """With the class that it should be."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.submit(request_))
+
+    with pytest.raises(errors.InvalidRequestError, match="must be a TextToImage"):
+        colour.play(story, service, clock)
+
+
+@pytest.mark.parametrize(
+    "options", [{"width": 10**5000}, {"prompt": 10**5000}, {"seed": 10**5000}, {"wait_timeout": 10**400}]
+)
+def test_numbers_too_long_to_be_written_down_are_refused(
+    options: dict[str, Any], colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """Python itself refuses to show them."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img(**{"prompt": "x", **options}))
+
+    with pytest.raises(errors.InvalidRequestError, match=next(iter(options))):
+        colour.play(story, service, clock)
+
+
+@pytest.mark.parametrize("name", ["prompt", "model_id"])
+def test_without_strict_a_required_field_is_still_required(
+    name: str, colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """There is no request without it."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img(**{"prompt": "x", name: None}))
+
+    with pytest.raises(errors.InvalidRequestError, match=f"{name} must be given"):
+        colour.play(story, service, clock, strict=False)
+
+
+@pytest.mark.parametrize("given", [None, 7.0, httpx.Timeout(3.0, read=9.0)], ids=str)
+def test_the_timeout_reaches_every_call(given: Any) -> None:
+    """Ours by default; with a caller's own client, that one's."""
+    seen: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.extensions["timeout"])
+        return httpx.Response(200, json={"status": "processing", "id": 1})
+
+    with httpx.Client(transport=httpx.MockTransport(answer), timeout=4.0) as http:
+        PonyClient(KEY, http_client=http, timeout=given).submit(TextToImage("x"))
+    expected = httpx.Timeout(4.0 if given is None else given).as_dict()
+    assert seen == [expected]
+
+
+@respx.mock
+def test_our_own_client_has_a_generous_timeout_and_is_closed() -> None:
+    """A POST that times out is one that nobody can account for."""
+    route = respx.post("https://modelslab.com/api/v6/images/text2img").respond(json={"status": "processing", "id": 1})
+    with PonyClient(KEY) as pony:
+        pony.submit(TextToImage("x"))
+        assert not pony._httpx.is_closed
+    assert pony._httpx.is_closed
+    timeout = route.calls[0].request.extensions["timeout"]
+    assert (timeout["read"], timeout["connect"]) == (120, 10)
+
+
+def test_a_callers_own_asynchronous_client_stays_open() -> None:
+    """As the blocking one does."""
+
+    async def run() -> None:
+        async with httpx.AsyncClient() as http:
+            async with AsyncPonyClient(KEY, http_client=http):
+                pass
+            assert not http.is_closed
+        own = AsyncPonyClient(KEY)
+        await own.close()
+        assert own._httpx.is_closed
+
+    asyncio.run(run())
+
+
+def test_the_gate_holds_for_threads_and_for_downloads() -> None:
+    """Ten threads submit and download through a gate of two."""
+    lock, under_way, most = threading.Lock(), 0, 0
+    meet = threading.Barrier(2)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        meet.wait(10)  # two are here at once, and only two
+        with lock:
+            under_way -= 1
+        if request.method == "GET":
+            return httpx.Response(200, content=PNG)
+        return httpx.Response(200, json={"status": "success", "id": 1, "output": ["https://x.example/a.png"]})
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+        pony = PonyClient(KEY, http_client=http, max_in_flight=2)
+        with ThreadPoolExecutor(10) as pool:
+            made = list(pool.map(lambda _: pony.text2img("x"), range(10)))
+            assert list(pool.map(lambda g: g.images[0].read(), made)) == [PNG] * 10
+    assert most == 2
 
 
 def test_no_more_calls_than_allowed_are_in_flight() -> None:
     """The gate holds for an asynchronous client however many calls are begun at once."""
-    import asyncio
-
     under_way, most = 0, 0
 
     async def answer(_: httpx.Request) -> httpx.Response:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 
@@ -119,20 +121,93 @@ def test_a_file_that_exists_is_kept(colour: Colour, service: Service, clock: Vir
 def test_a_folder_that_cannot_be_written_is_named(
     colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path
 ) -> None:
-    """A file stands where the folder should be; the CDN is not asked for what the disk refuses."""
+    """A file stands where the folder should be."""
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(errors.DownloadError, match="cannot write") as raised:
         colour.play(save_to(tmp_path / "file" / "a.png"), service.answers("success"), clock)
     assert (raised.value.job_id, service.paths) == (70010001, ["text2img"])
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "data:image/png;base64,AA", "/relative", "gopher://x"])
-def test_only_web_addresses_are_opened(url: str, colour: Colour, service: Service, clock: VirtualClock) -> None:
-    """Whatever stands in `output`."""
-    service.answers({"status": "success", "id": 1, "output": [url]})
-    with pytest.raises(errors.DownloadError, match=r"not an http\(s\) URL"):
-        colour.play(read, service, clock)
+@pytest.mark.parametrize("url", ["http://[::1", "http:///x", "file:///etc/passwd", "gopher://x"])
+def test_an_address_that_is_none_leaves_the_cdn(
+    url: str, colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """The image is not lost for a bad output URL, and only web addresses are opened."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        generation = yield pony.text2img("x")
+        image = attrs.evolve(generation.images[0], url=url)
+        return (yield image.read())
+
+    assert colour.play(story, service.answers("success", PNG), clock, retry=ONCE) == PNG
+    assert service.paths == ["text2img", PROXY]
+
+
+def test_a_picture_cut_by_its_connection_is_not_kept(
+    colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path
+) -> None:
+    """Without a stated length nothing else shows that half of it is missing."""
+
+    def cut() -> httpx.Response:
+        response = httpx.Response(200, content=PNG)
+        del response.headers["content-length"]
+        return response
+
+    with pytest.raises(errors.DownloadError, match="no end"):
+        colour.play(save_to(tmp_path / "a.png"), service.answers("fetch_success_minimal", cut), clock, retry=ONCE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_compressed_picture_is_whole(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """Its announced length is that of the compressed bytes."""
+
+    def packed() -> httpx.Response:
+        return httpx.Response(200, content=gzip.compress(PNG * 50), headers={"content-encoding": "gzip"})
+
+    assert colour.play(read, service.answers("success", packed), clock, retry=ONCE) == PNG * 50
+
+
+@pytest.mark.parametrize(("codes", "tries"), [((404, 403), 2), ((403, 403), 1)])
+def test_it_is_tried_again_if_either_address_may_still_work(
+    codes: tuple[int, int], tries: int, colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """A 403 will not change; a 404 may."""
+    service.answers("success", *[httpx.Response(code) for code in codes * tries])
+    with pytest.raises(errors.DownloadError):
+        colour.play(read, service, clock, retry=RetryPolicy(attempts=2))
+    assert len(service.paths) == 1 + 2 * tries
+
+
+def test_a_file_that_appears_meanwhile_is_the_disks_fault(
+    colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path
+) -> None:
+    """Another URL would not help, so that none is asked."""
+    path = tmp_path / "a.png"
+    service.answers("success", PNG)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            path.write_bytes(b"mine")
+        return service(request)
+
+    with pytest.raises(errors.DownloadError, match="overwrite=True"):
+        colour.play(save_to(path), answer, clock)
+    assert (path.read_bytes(), service.paths) == (b"mine", ["text2img", URL])
+
+
+@pytest.mark.parametrize("path", [5, None, 1.5])
+def test_what_is_no_path_is_refused(path: Any, colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """By name, and before anything is downloaded."""
+    with pytest.raises(errors.InvalidRequestError, match="path must be a path"):
+        colour.play(save_to(path), service.answers("success"), clock)
     assert service.paths == ["text2img"]
+
+
+def test_a_name_with_a_nul_is_refused(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """As an error of the download, with the job's id."""
+    with pytest.raises(errors.DownloadError) as raised:
+        colour.play(save_to(Path("a\0b")), service.answers("success"), clock)
+    assert raised.value.job_id == 70010001
 
 
 def test_a_redirected_image_is_followed(colour: Colour, service: Service, clock: VirtualClock) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from typing import Any
 
 import httpx
 import pytest
 
-from modelslab_pony import PollPolicy, RetryPolicy, TextToImage, errors
+from modelslab_pony import AsyncPonyClient, PollPolicy, RetryPolicy, TextToImage, errors
 from modelslab_pony.testing import VirtualClock
 from support.both import Colour
 from support.scripted import Service
@@ -220,5 +221,130 @@ def test_a_time_limit_that_is_none_is_refused_before_anything_is_sent(
         return (yield pony.text2img("x", wait_timeout=bad))
 
     with pytest.raises(errors.InvalidRequestError, match="wait_timeout"):
+        colour.play(story, service, clock)
+    assert service.calls == []
+
+
+def fetch(pony: Any) -> Generator[Any, Any, Any]:
+    return (yield pony.fetch(70010006))
+
+
+def test_a_single_fetch_is_tried_again_and_not_for_ever(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """By the policy's number, with its delays."""
+    assert colour.play(fetch, service.answers("html_502", PROCESSING), clock).status == "processing"
+    with pytest.raises(errors.ServerError) as raised:
+        colour.play(fetch, service.answers(*["html_502"] * 3), clock, retry=RetryPolicy(attempts=3))
+    assert (len(service.calls), clock.sleeps, raised.value.job_id) == (5, [1, 1, 2], 70010006)
+
+
+def test_the_wait_that_a_refused_fetch_states_is_kept(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """30 s once; after that the job is asked about as before."""
+    service.answers("processing", "error_429", PROCESSING, PROCESSING, DONE)
+    colour.play(make, service, clock, poll=STEADY)
+    assert clock.sleeps == [11.5, 30, 2, 4]
+
+
+def test_no_stated_wait_goes_past_the_deadline(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """The last look is at the deadline, and not 30 s later."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("x", wait_timeout=20))
+
+    with pytest.raises(errors.JobTimeout):
+        colour.play(story, service.answers("processing", "error_429", PROCESSING), clock, poll=STEADY)
+    assert service.asked_at == [0, 11.5, 20]
+
+
+def test_a_good_answer_forgets_the_faults_before_it(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """Only faults in a row count."""
+    bad = ["html_502"] * 2
+    service.answers("processing", *bad, PROCESSING, *bad, PROCESSING, *bad, DONE)
+    assert colour.play(make, service, clock, retry=RetryPolicy(attempts=3)).id == 70010006
+
+
+def test_the_time_that_submitting_took_counts(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """30 of 40 seconds are gone when the job is accepted."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("x", wait_timeout=40))
+
+    with pytest.raises(errors.JobTimeout):
+        colour.play(story, service.answers("error_429", "processing", *[PROCESSING] * 9), clock, poll=STEADY)
+    assert service.asked_at[-1] == 40
+
+
+def test_after_a_slow_look_past_the_deadline_there_is_no_other(colour: Colour, clock: VirtualClock) -> None:
+    """A look that takes 8 s is the last one, if 5 s were left."""
+    calls: list[float] = []
+
+    def slow(request: httpx.Request) -> httpx.Response:
+        calls.append(clock.time)
+        if request.url.path.endswith("fetch"):
+            clock.time += 8
+        return httpx.Response(200, json=PROCESSING)
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("x", wait_timeout=5))
+
+    with pytest.raises(errors.JobTimeout):
+        colour.play(story, slow, clock, poll=STEADY)
+    assert calls == [0, 1]
+
+
+def test_an_error_after_acceptance_does_not_ask_for_a_second_payment(
+    colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """Whatever went wrong while asking, the text says that the job is there and how to get it."""
+    service.answers("processing", httpx.ConnectError("refused"))
+    with pytest.raises(
+        errors.TransportError, match=r"client\.job\(70010006\)\.wait\(\).*do not submit it again"
+    ) as raised:
+        colour.play(make, service, clock, retry=RetryPolicy(attempts=1))
+    assert "nothing was sent" not in str(raised.value)
+    with pytest.raises(errors.InsufficientCreditsError, match="do not submit it again"):
+        colour.play(make, service.answers("processing", "error_402"), clock)
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), ZeroDivisionError()], ids=lambda fault: type(fault).__name__)
+def test_whatever_ends_a_wait_is_told_the_job(fault: BaseException, service: Service, clock: VirtualClock) -> None:
+    """Ctrl-C, or a callback that raises: the job's id stands in a note."""
+
+    def fail(_: Any) -> None:
+        raise fault
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("x", on_update=fail))
+
+    with pytest.raises(type(fault)) as raised:
+        Colour("sync").play(story, service.answers("processing"), clock)
+    assert "job 70010006 was accepted" in raised.value.__notes__[0]
+
+
+def test_a_cancelled_task_is_told_the_job(service: Service) -> None:
+    """And its place at the gate is free again."""
+
+    async def run() -> None:
+        accepted = asyncio.Event()
+        http = httpx.AsyncClient(transport=httpx.MockTransport(service.answers("processing")))
+        async with http, AsyncPonyClient("k", http_client=http, max_in_flight=1) as pony:
+            task = asyncio.create_task(pony.text2img("x", on_update=lambda _: accepted.set()))
+            await accepted.wait()
+            await asyncio.sleep(0)  # into its sleep
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as raised:
+                await task
+            assert "job 70010006 was accepted" in raised.value.__notes__[0]
+            assert not pony._gate.locked()
+
+    asyncio.run(run())
+
+
+def test_a_callback_that_cannot_be_called_costs_nothing(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """It is found before anything is sent."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("x", on_update="print"))
+
+    with pytest.raises(errors.InvalidRequestError, match="on_update"):
         colour.play(story, service, clock)
     assert service.calls == []

@@ -55,6 +55,9 @@ ECHOES: list[Any] = [
     httpx.ReadTimeout("slow"),
     httpx.ConnectError("refused"),
     {"status": "failed", "id": "", "message": KEY, "output": ""},
+    {"status": "processing", "id": "\ud800"},
+    UnicodeError("from a transport"),
+    httpx.Response(200, content=b'{"status": "error", "message": "' + KEY.replace("/", "\\/").encode() + b'"}'),
 ]
 
 

@@ -29,7 +29,7 @@ PERHAPS_SENT = [
     httpx.DecodingError("bad gzip"),
 ]
 REFUSED = ["error_400", "error_401", "error_402", "error_403", "error_500", "error_200_invalid_key"]
-UNCLEAR = ["html_502", "html_200", "empty_200", "list_body", "no_status", "cloudflare_522"]
+UNCLEAR: list[Any] = ["html_502", "html_200", "empty_200", "list_body", "no_status", "cloudflare_522"]
 PATIENT = RetryPolicy(attempts=3, min_delay=1, max_delay=60)
 
 
@@ -127,14 +127,48 @@ def test_an_odd_answer_with_an_id_keeps_it(colour: Colour, service: Service, clo
     assert not isinstance(raised.value, errors.SubmissionUnknown)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        (429, {"status": "processing", "id": 5, "retry_after": 1}),
+        (429, {"status": "error", "id": 5}),
+        (200, {"status": "error", "id": 5, "message": "Rate limit exceeded"}),
+    ],
+    ids=str,
+)
 def test_a_rate_limit_that_names_a_job_is_no_proof_of_refusal(
-    colour: Colour, service: Service, clock: VirtualClock
+    odd: tuple[int, Any], colour: Colour, service: Service, clock: VirtualClock
 ) -> None:
     """An id says that something was accepted; it is kept, and nothing is sent again."""
-    odd = httpx.Response(429, json={"status": "processing", "id": 5, "retry_after": 1})
-    with pytest.raises(errors.RateLimitError) as raised:
-        colour.play(submit, service.answers(odd), clock, retry=PATIENT)
+    with pytest.raises(errors.APIError) as raised:
+        colour.play(submit, service.answers(httpx.Response(odd[0], json=odd[1])), clock, retry=PATIENT)
     assert (raised.value.job_id, service.paths) == (5, ["text2img"])
+
+
+def test_a_success_without_an_id_is_a_result(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """The images are there; nothing that was paid for is thrown away."""
+    service.answers({"status": "success", "output": ["https://x.example/a.png"]})
+    generation = colour.play(make, service, clock)
+    assert (generation.id, len(generation.images)) == (None, 1)
+
+
+def test_extra_fields_are_sent(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """Beside the others, as they are."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("x", extra={"vae": "x", "upscale": 2}))
+
+    colour.play(story, service.answers("success"), clock)
+    assert (service.calls[0][1]["vae"], service.calls[0][1]["upscale"]) == ("x", 2)
+
+
+def test_a_redirect_to_a_host_that_cannot_be_is_our_own_error(
+    colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """idna's error is no error of httpx."""
+    service.answers(UnicodeError("label empty or too long"))
+    with pytest.raises(errors.SubmissionUnknown, match="label empty"):
+        colour.play(submit, service, clock)
 
 
 def test_one_attempt_sends_once(colour: Colour, service: Service, clock: VirtualClock) -> None:

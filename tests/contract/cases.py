@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from modelslab_pony.testing._spec import operations
 from support.prism import ROOT
 
 SHIPPED: dict[str, Any] = json.loads((ROOT / "openapi.json").read_text("utf-8"))
@@ -18,7 +19,7 @@ def properties(spec: dict[str, Any], schema: str) -> dict[str, Any]:
 
 
 def values(spec: dict[str, Any], schema: str) -> Iterator[tuple[str, Any]]:
-    """Yield (field, value) for each bound, enum value, default and null that a request allows."""
+    """Yield (field, value) for each bound, enum value and default that a request allows."""
     for name, field in properties(spec, schema).items():
         found = [field[key] for key in ("minimum", "maximum", "default") if key in field]
         found += field.get("enum", [])
@@ -37,17 +38,16 @@ def as_keyword(value: Any) -> Any:
 
 def documented(spec: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield (operationId, code, example name) for each example of each answer; "" where there is none."""
-    for path, item in spec["paths"].items():
-        for operation in item.values():
-            for code, response in operation["responses"].items():
-                media = resolved(spec, response)["content"]["application/json"]
-                for name in media.get("examples", {"": None}):
-                    yield operation.get("operationId", path), code, name
+    for _, path, operation in operations(spec):
+        for code, response in operation["responses"].items():
+            media = resolved(spec, response)["content"]["application/json"]
+            for name in media.get("examples", {"": None}):
+                yield operation.get("operationId", path), code, name
 
 
 def example(spec: dict[str, Any], operation: str, code: str, name: str) -> Any:
     """Return the body of a named example."""
-    found = next(o for item in spec["paths"].values() for o in item.values() if o["operationId"] == operation)
+    (found,) = [found for _, _, found in operations(spec) if found["operationId"] == operation]
     return resolved(spec, found["responses"][code])["content"]["application/json"]["examples"][name]["value"]
 
 

@@ -99,7 +99,7 @@ def proxy_url(request: pytest.FixtureRequest, prism_mode: str, simulator_url: st
         with prism.running(prism.proxy_arguments(spec, simulator_url)) as url:
             yield url
     else:
-        pytest.skip("PRISM names one running mock; the journeys need a proxy of their own")
+        raise pytest.UsageError(f"PRISM={prism_mode} is a mock; the journeys need docker or npm for their proxy")
 
 
 # --- pytest-docker -------------------------------------------------------------------------------

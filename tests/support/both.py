@@ -17,7 +17,8 @@ from attrs import frozen
 from modelslab_pony import AsyncPonyClient, PonyClient
 from modelslab_pony.testing import VirtualClock
 
-KEY = "sk-planted-0123456789"
+# With a slash, which JSON may spell in two ways.
+KEY = "sk-planted/0123456789"
 Story = Callable[[Any], Generator[Any, Any, Any]]
 Handler = Callable[[httpx.Request], httpx.Response]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ ALL_REPLIES = [captured(path.stem) for path in sorted(REPLIES.glob("*.json"))]
 # What the service posts to a webhook is no answer.
 ANSWERS = [reply for reply in ALL_REPLIES if not reply.name.startswith("webhook")]
 
-Answer = str | dict[str, Any] | bytes | Exception | httpx.Response
+Answer = str | dict[str, Any] | bytes | Exception | httpx.Response | Callable[[], httpx.Response]
 
 
 class Service:
@@ -52,7 +53,7 @@ class Service:
         self.asked_at: list[float] = []
 
     def answers(self, *answers: Answer) -> Service:
-        """Add answers: a captured reply's name, a JSON body, an image's bytes, a fault, a response."""
+        """Add answers: a captured reply's name, a JSON body, an image's bytes, a fault, a response or what makes one."""
         self._answers.extend(answers)
         return self
 
@@ -72,6 +73,8 @@ class Service:
         if isinstance(answer, httpx.Response):
             # A copy, since reading one uses it up, and a test's parameters are used twice.
             return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+        if callable(answer):
+            return answer()
         if isinstance(answer, bytes):
             return httpx.Response(200, content=answer, headers={"content-type": "image/png"})
         if isinstance(answer, str):

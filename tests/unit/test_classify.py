@@ -245,3 +245,88 @@ def test_only_the_service_itself_can_refuse(name: str, expected: bool) -> None:
     with pytest.raises(errors.APIError) as raised:
         snapshot(Reply(at=0.0, status_code=answer.http_status, headers={}, body=answer.content))
     assert is_refusal(raised.value) is expected
+
+
+@pytest.mark.parametrize(
+    ("body", "seed"),
+    [
+        ({"meta": {"seed": "12"}}, 12),
+        ({"seed": 13}, 13),
+        ({"meta": {"seed": True}}, None),
+        ({"meta": {"seed": "x"}}, None),
+    ],
+)
+def test_the_seed_is_found_where_it_is(body: dict[str, Any], seed: int | None) -> None:
+    """In `meta` or beside it, a number or a numeral."""
+    assert snapshot(reply({"status": "processing", "id": 1, **body})).seed == seed
+
+
+@pytest.mark.parametrize("name", ["message", "messege", "error"])
+def test_the_services_words_are_found_under_each_spelling(name: str) -> None:
+    """Both spellings of `message` occur."""
+    error = refused({"status": "error", name: "Model not found: x"})
+    assert isinstance(error, errors.NotFoundError)
+    assert error.message == "Model not found: x"
+
+
+def test_a_list_of_words_is_a_message() -> None:
+    """And what is nested deeper is not shown."""
+    assert refused({"status": "error", "message": ["a", 5, {"b": []}]}).message == "a 5 (nested)"
+
+
+def test_a_long_message_is_cut_in_the_errors_text_and_kept_beside_it() -> None:
+    """Five megabytes do not belong on one line."""
+    error = refused({"status": "error", "message": "x" * 5_000_000})
+    assert len(str(error)) < 1_000
+    assert len(error.message) == 5_000_000
+
+
+@pytest.mark.parametrize("output", ["queued", ["null"], ["ftp://x.example/a.png"], ["//x.example/a.png"]])
+def test_what_is_no_address_is_no_image(output: Any) -> None:
+    """A word in `output` is not a result."""
+    assert isinstance(refused({"status": "success", "id": 5, "output": output}), errors.UnexpectedResponseError)
+
+
+@pytest.mark.parametrize("status", [[], {}, 5, True])
+def test_a_status_of_any_type_is_survived(status: Any) -> None:
+    """Also when it is asked whether this was a refusal."""
+    assert is_refusal(refused({"status": status})) is False
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "expected"),
+    [
+        (408, b"<html>", False),
+        (409, b"<html>", False),
+        (499, b"", False),
+        (404, b"<html>", True),
+        (418, {"status": "error", "message": "teapot"}, True),
+        (400, {"status": "success", "output": ["https://x.example/a.png"]}, False),
+        (429, {"status": "processing", "id": 5}, False),
+        (500, b"<html>", False),
+        (503, {"status": "Error", "message": "busy"}, True),
+        (200, {"status": "Error", "message": "busy"}, True),
+    ],
+)
+def test_what_counts_as_the_services_own_no(code: int, body: Any, expected: bool) -> None:
+    """Its own words, or a code that is given before anything is accepted."""
+    assert is_refusal(refused(body, code)) is expected
+
+
+def test_a_body_in_another_charset_is_read() -> None:
+    """A message in Latin-1 does not cost the job's id."""
+    content = b'{"status": "processing", "id": 77, "message": "caf\xe9"}'
+    assert (snapshot(reply(content)).id, snapshot(reply(content)).message) == (77, "caf\xe9")
+
+
+@pytest.mark.parametrize("numeral", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_json_does_not_have_become_null(numeral: str) -> None:
+    """So that a result can be written as JSON again."""
+    content = f'{{"status": "processing", "id": 1, "meta": {{"cfg": {numeral}}}}}'.encode()
+    assert snapshot(reply(content)).meta == {"cfg": None}
+
+
+@pytest.mark.parametrize("given", ["\ud800", "7\x1b]0;x", "a\nb"])
+def test_an_id_that_cannot_be_shown_or_sent_is_none(given: str) -> None:
+    """It would break a terminal, or the next request."""
+    assert snapshot(reply({"status": "processing", "id": given})).id is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,8 +26,8 @@ def test_nothing_stands_under_the_name_until_all_is_written(tmp_path: Path) -> N
     assert not path.exists()
     opened.write(b" and half")
     assert opened.commit(".png") == (path, b"")
-    assert path.read_bytes() == b"half and half"
     opened.discard()
+    assert path.read_bytes() == b"half and half"
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -41,12 +43,13 @@ def test_a_file_that_exists_is_kept_unless_told_otherwise(tmp_path: Path) -> Non
     """The refusal comes before anything is downloaded."""
     path = tmp_path / "a.png"
     path.write_bytes(b"mine")
-    with pytest.raises(FileExistsError, match="overwrite=True"):
+    with pytest.raises(_disk.DiskError, match="overwrite=True"):
         sink(path)
     opened = sink(path, overwrite=True)
     opened.write(b"new")
     opened.commit(".png")
-    assert path.read_bytes() == b"new"
+    opened.discard()
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"new"]
 
 
 def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
@@ -54,7 +57,7 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     opened = sink(path)
     path.write_bytes(b"the other one's")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(_disk.DiskError):
         opened.commit(".png")
     opened.discard()
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"the other one's"]
@@ -67,9 +70,11 @@ def test_in_a_folder_files_are_named_after_the_url_and_numbered(tmp_path: Path) 
         opened = sink(tmp_path)
         opened.write(content)
         path, _ = opened.commit(".jpg")
+        opened.discard()
         assert path is not None
         names.append(path.name)
     assert names == ["a.jpg", "a-2.jpg", "a-3.jpg"]
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_without_hard_links_the_file_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +90,7 @@ def test_without_hard_links_the_file_is_renamed(tmp_path: Path, monkeypatch: pyt
     assert opened.commit(".png")[0] == path
     other = _disk.open_sink(Save(url=URL, path=tmp_path / "b.png", max_bytes=1))
     (tmp_path / "b.png").write_bytes(b"mine")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(_disk.DiskError):
         other.commit(".png")
     other.discard()
     assert (tmp_path / "b.png").read_bytes() == b"mine"
@@ -96,5 +101,39 @@ def test_check_writable_makes_the_folder_and_leaves_it_empty(tmp_path: Path) -> 
     _disk.check_writable(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(_disk.DiskError, match="file"):
         _disk.check_writable(tmp_path / "file" / "c")
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    """Closing writes what is left, and so fails as well; the temporary file goes all the same."""
+    opened = sink(tmp_path / "a.png")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        opened.write(b"x" * 5000)
+        with pytest.raises(_disk.DiskError, match="cannot write the file"):
+            opened.commit(".png")
+        opened.discard()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_no_file_can_have_is_an_error_of_the_disk(tmp_path: Path) -> None:
+    """Python calls it a ValueError."""
+    with pytest.raises(_disk.DiskError):
+        sink(tmp_path / "a\0b" / "c.png")
+
+
+def test_writability_is_probed_and_not_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is there and no file can be made in it."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(_disk.DiskError, match="Permission denied"):
+        _disk.check_writable(tmp_path)

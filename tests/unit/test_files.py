@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelslab_pony._files import Arrival, NotAnImageError, check_status, file_name, image_suffix, numbered
+from modelslab_pony._files import Arrival, NotAnImageError, check_status, file_name, has_trailer, image_suffix, numbered
 from support.scripted import PNG
 
 
@@ -102,3 +102,26 @@ def test_no_url_leaves_the_folder(path: str) -> None:
 def test_taken_names_are_numbered() -> None:
     """They become a.png, a-2.png, a-3.png."""
     assert [numbered(Path("d/a.png"), n).name for n in (1, 2, 3)] == ["a.png", "a-2.png", "a-3.png"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "whole"),
+    [
+        (".png", PNG + b"\0\0\0\0IEND\xaeB`\x82"),
+        (".jpg", b"\xff\xd8\xff\xe0 jfif \xff\xd9"),
+        (".gif", b"GIF89a and the rest;"),
+        (".webp", b"RIFF\x08\0\0\0WEBPVP8 "),
+    ],
+)
+def test_where_the_protocol_tells_no_end_the_picture_does(suffix: str, whole: bytes) -> None:
+    """A body that ends with its connection may have been cut anywhere."""
+    assert has_trailer(suffix, whole[:16], whole, len(whole))
+    cut = whole[:-8]
+    assert not has_trailer(suffix, cut[:16], cut, len(cut))
+    arrival = Arrival(10_000, None, has_end=False)
+    arrival.add(cut)
+    with pytest.raises(NotAnImageError, match="no end"):
+        arrival.end()
+    arrival = Arrival(10_000, None, has_end=False)
+    arrival.add(whole)
+    assert arrival.end() == suffix

@@ -31,3 +31,27 @@ def test_case_and_spacing_do_not_matter(name: str) -> None:
 def test_a_mistyped_name_gets_its_neighbours() -> None:
     """The nearest names, as they are written."""
     assert samplers.suggestions("DPM++ 2M Karas")[0] == "DPM++ 2M Karras"
+
+
+# sampler → scheduler and algorithm type, as the vendor's scheduler page and the names' makers have them.
+TABLE = """
+Euler: EulerDiscrete | Euler a: EulerAncestralDiscrete | Heun: HeunDiscrete | DDIM: DDIM | DDPM: DDPM
+LMS: LMSDiscrete | LMS Karras: LMSDiscrete | DPM2: KDPM2Discrete | DPM2 Karras: KDPM2Discrete
+DPM2 a: KDPM2AncestralDiscrete | DPM2 a Karras: KDPM2AncestralDiscrete
+DPM++ 2M: DPMSolverMultistep | DPM++ 2M Karras: DPMSolverMultistep
+DPM++ 2M SDE: DPMSolverMultistep sde-dpmsolver++ | DPM++ 2M SDE Karras: DPMSolverMultistep sde-dpmsolver++
+DPM++ 3M SDE: DPMSolverMultistep sde-dpmsolver++ | DPM++ 3M SDE Karras: DPMSolverMultistep sde-dpmsolver++
+DPM++ SDE: DPMSolverSinglestep sde-dpmsolver++ | DPM++ SDE Karras: DPMSolverSinglestep sde-dpmsolver++
+PLMS: PNDM | PNDM: PNDM | UniPC: UniPCMultistep | DEIS: DEISMultistep | LCM: LCM | IPNDM: IPNDM
+"""
+
+
+def test_each_name_stands_for_its_scheduler() -> None:
+    """The whole table, as data."""
+    expected = {}
+    for entry in TABLE.replace("\n", "|").split("|"):
+        if entry.strip():
+            name, fields = entry.strip().split(": ")
+            scheduler, *algorithm = fields.split()
+            expected[name] = (f"{scheduler}Scheduler", algorithm[0] if algorithm else None)
+    assert {name: (s.scheduler, s.algorithm_type) for name, s in samplers.SAMPLERS.items()} == expected

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from modelslab_pony import PollPolicy, RetryPolicy
 from modelslab_pony._schedule import ETA_BELIEVED, poll_delay, retry_delay
+from modelslab_pony._settings import DEFAULT_IN_FLIGHT, DEFAULT_WAIT
 
 STEADY = PollPolicy(min_delay=1, max_delay=15, growth=2, jitter=0, lead=0.5)
 
@@ -109,3 +110,33 @@ def test_attempts_count_from_one() -> None:
     """Zero tries would never send anything."""
     with pytest.raises(ValueError, match="attempts"):
         RetryPolicy(attempts=0)
+
+
+def test_jitter_goes_both_ways_by_its_fraction() -> None:
+    """A tenth shorter at the least, a tenth longer at the most."""
+    policy = PollPolicy(min_delay=10, max_delay=10, jitter=0.1)
+    chances = iter((0.0, 0.5, 1.0))
+    assert [poll_delay(policy, 0, None, math.inf, lambda: next(chances)) for _ in range(3)] == [9, 10, 11]
+
+
+def test_a_retry_policy_without_delay_works() -> None:
+    """For those who bring a queue of their own."""
+    assert retry_delay(RetryPolicy(min_delay=0), 1, None) == 0
+
+
+def test_a_short_stated_wait_is_not_stretched_by_the_backoff() -> None:
+    """The service knows when it will take the next request."""
+    assert retry_delay(RetryPolicy(attempts=9, min_delay=1), 4, 2.0) == 2
+
+
+def test_the_shortest_wait_is_not_above_the_longest() -> None:
+    """A policy that contradicts itself is refused."""
+    with pytest.raises(ValueError, match=r"min_delay \(20\) must not be above max_delay \(5\)"):
+        PollPolicy(min_delay=20, max_delay=5)
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    """A change to one is a change for every caller."""
+    assert PollPolicy() == PollPolicy(min_delay=1, max_delay=15, growth=1.5, jitter=0.1, lead=0.5)
+    assert RetryPolicy() == RetryPolicy(attempts=3, min_delay=1, max_delay=60)
+    assert (DEFAULT_WAIT, DEFAULT_IN_FLIGHT) == (600, 16)

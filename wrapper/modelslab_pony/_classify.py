@@ -7,6 +7,7 @@ spec and docs, the oddities in captured replies (tests/replies/).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -58,6 +59,8 @@ _BY_TEXT: Sequence[tuple[re.Pattern[str], type[APIError]]] = [
     )
 ]
 
+_WEB = re.compile(r"\s*https?://\S", re.IGNORECASE)
+
 _ADVICE: Sequence[tuple[type[APIError], str]] = [
     (AuthenticationError, "check the key in MODELSLAB_API_KEY or api_key="),
     (InsufficientCreditsError, "add credits to the account, then send it again"),
@@ -76,8 +79,7 @@ def snapshot(reply: Reply) -> Snapshot:
     answer = _parse(reply)
     if not isinstance(answer, dict) or not (200 <= reply.status_code < 300):
         raise refusal(reply.status_code, reply.headers, answer)
-    status = answer.get("status")
-    word = status.strip().lower() if isinstance(status, str) else None
+    word = _status(answer)
     if word == "error":
         raise refusal(reply.status_code, reply.headers, answer)
     if word == "failed":
@@ -103,9 +105,9 @@ def refusal(status_code: int, headers: Mapping[str, str], answer: Any) -> APIErr
 
 def is_refusal(error: APIError) -> bool:
     """Tell whether the service itself said no, so that it cannot have accepted the request."""
-    if error.status_code is not None and 400 <= error.status_code < 500:
+    if isinstance(error.body, dict) and _status(error.body) in {"error", "failed"}:
         return True
-    return isinstance(error.body, dict) and error.body.get("status") in {"error", "failed"}
+    return error.status_code in {400, *_BY_CODE} and not isinstance(error, UnexpectedResponseError)
 
 
 # --- the three kinds of job ------------------------------------------------------------------
@@ -156,14 +158,17 @@ def _failed(reply: Reply, answer: dict[str, Any]) -> Snapshot:
 
 
 def job_id(given: Any) -> JobId | None:
-    """Return an id as the service gave it, or None: it is an integer, a string, or "" for none."""
+    """Return an id as the service gave it, or None: it is an integer, a string, or "" for none.
+
+    A string with control characters or lone surrogates cannot be shown or sent, and is none.
+    """
     if isinstance(given, bool):
         return None
     if isinstance(given, float) and given.is_integer():
         return int(given)
     if isinstance(given, int):
         return given
-    return (given.strip() or None) if isinstance(given, str) else None
+    return (given.strip() or None) if isinstance(given, str) and given.isprintable() else None
 
 
 def number(given: Any) -> float | None:
@@ -180,9 +185,23 @@ def number(given: Any) -> float | None:
 def _parse(reply: Reply) -> Any:
     """Return the JSON, or the text if it is none."""
     try:
-        return json.loads(reply.body)
+        return _json(reply.body)
+    except UnicodeDecodeError:
+        with contextlib.suppress(ValueError, RecursionError):
+            return _json(reply.body.decode("latin-1"))
     except (ValueError, RecursionError):
-        return reply.body[: BODY_KEPT * 4].decode("utf-8", "replace")[:BODY_KEPT]
+        pass
+    return reply.body[: BODY_KEPT * 4].decode("utf-8", "replace")[:BODY_KEPT]
+
+
+def _json(content: bytes | str) -> Any:
+    """Parse JSON; NaN and infinities, which JSON does not have, become null."""
+    return json.loads(content, parse_constant=lambda _: None, parse_float=_finite)
+
+
+def _finite(numeral: str) -> float | None:
+    found = float(numeral)
+    return found if math.isfinite(found) else None
 
 
 def _urls(given: Any) -> list[str]:
@@ -190,7 +209,7 @@ def _urls(given: Any) -> list[str]:
     items = [given] if isinstance(given, str) else given
     if not isinstance(items, list):
         return []
-    urls = [item.strip() for item in items if isinstance(item, str) and item.strip()]
+    urls = [item.strip() for item in items if isinstance(item, str) and _WEB.match(item)]
     return urls if len(urls) == len(items) else []
 
 
@@ -220,6 +239,11 @@ def _seed(answer: dict[str, Any]) -> int | None:
 
 def _flag(given: Any) -> bool | None:
     return given if isinstance(given, bool) else None
+
+
+def _status(answer: Mapping[str, Any]) -> str | None:
+    status = answer.get("status")
+    return status.strip().lower() if isinstance(status, str) else None
 
 
 def _message(answer: Any) -> str:
@@ -259,19 +283,19 @@ def _text(given: Any) -> str:
 
 
 def _kind(status_code: int, answer: Any, message: str) -> type[APIError]:
-    if status_code in _BY_CODE:
-        return _BY_CODE[status_code]
+    stated = _status(answer) if isinstance(answer, dict) else None
     if status_code >= 500:
         return ServerError
-    stated = isinstance(answer, dict) and isinstance(answer.get("status"), str)
-    if not stated or not (200 <= status_code < 300 or 400 <= status_code < 500):
-        return BadRequestError if status_code == 400 else UnexpectedResponseError
-    if isinstance(answer, dict) and _field_errors(answer):
-        return BadRequestError
-    for pattern, kind in _BY_TEXT:
-        if pattern.search(message):
-            return kind
-    return BadRequestError if status_code == 400 else APIError
+    if stated in {"success", "processing"} or status_code < 200 or 300 <= status_code < 400:
+        return UnexpectedResponseError  # the code says the opposite, or nothing that could be meant
+    if status_code in _BY_CODE:
+        return _BY_CODE[status_code]
+    fallback: type[APIError] = (
+        BadRequestError if status_code == 400 else APIError if stated else UnexpectedResponseError
+    )
+    if _field_errors(answer):
+        return BadRequestError if stated else fallback
+    return next((kind for pattern, kind in _BY_TEXT if stated and pattern.search(message)), fallback)
 
 
 def _retry_after(answer: Any, headers: Mapping[str, str]) -> float | None:

@@ -5,12 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from modelslab_pony._files import file_name, numbered
 from modelslab_pony._steps import Save
+
+
+class DiskError(Exception):
+    """A file cannot be made or written here; the text says why."""
+
+
+@contextlib.contextmanager
+def _disk_faults() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as fault:
+        raise DiskError(f"cannot write the file: {fault}") from None
 
 
 class Sink(Protocol):
@@ -30,16 +43,20 @@ class Sink(Protocol):
 
 
 def open_sink(step: Save) -> Sink:
-    """Return the place that a step asks for. Raises `OSError` if it cannot be written."""
-    return _Memory() if step.path is None else _File(step.path, step.url, overwrite=step.overwrite)
+    """Return the place that a step asks for. It raises `DiskError` then or later."""
+    if step.path is None:
+        return _Memory()
+    with _disk_faults():
+        return _File(step.path, step.url, overwrite=step.overwrite)
 
 
 def check_writable(folder: Path) -> None:
-    """Make a folder, and fail with `OSError` if no file can be made in it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path, file = _temporary(folder)
-    file.close()
-    path.unlink()
+    """Make a folder, and raise `DiskError` if no file can be made in it."""
+    with _disk_faults():
+        folder.mkdir(parents=True, exist_ok=True)
+        path, file = _temporary(folder)
+        file.close()
+        path.unlink()
 
 
 class _Memory:
@@ -59,24 +76,32 @@ class _Memory:
 class _File:
     def __init__(self, path: Path, url: str, *, overwrite: bool) -> None:
         self._path, self._url, self._overwrite = path, url, overwrite
+        if "\0" in str(path):
+            raise ValueError("a NUL in the name")
         self._is_folder = path.is_dir()
         if not self._is_folder and path.exists() and not overwrite:
             raise _exists(path)
         folder = path if self._is_folder else path.parent
         folder.mkdir(parents=True, exist_ok=True)
         self._temporary, self._file = _temporary(folder)
-        self.write = self._file.write
+
+    def write(self, chunk: bytes) -> None:
+        with _disk_faults():
+            self._file.write(chunk)
 
     def commit(self, suffix: str) -> tuple[Path, bytes]:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        path = self._named(suffix)
+        with _disk_faults():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            path = self._named(suffix)
         _sync_folder(path.parent)
         return path, b""
 
     def discard(self) -> None:
-        self._file.close()
+        # On a full disk closing fails too, since it writes what is left; the file has to go all the same.
+        with contextlib.suppress(OSError):
+            self._file.close()
         with contextlib.suppress(OSError):
             self._temporary.unlink()
 
@@ -102,7 +127,7 @@ def _temporary(folder: Path) -> tuple[Path, BinaryIO]:
 
 
 def _name_new(temporary: Path, path: Path) -> None:
-    """Rename, without taking the place of a file that is there."""
+    """Give a name, without taking the place of a file that is there. The other name goes in `discard`."""
     try:
         path.hardlink_to(temporary)
     except FileExistsError:
@@ -112,8 +137,6 @@ def _name_new(temporary: Path, path: Path) -> None:
         if path.exists():
             raise _exists(path) from None
         temporary.rename(path)
-    else:
-        temporary.unlink()
 
 
 def _exists(path: Path) -> FileExistsError:

@@ -10,6 +10,8 @@ MAX_IMAGE_BYTES = 256 * 1024 * 1024
 """Larger than any image of the service: 4 bytes for each of 2048 x 2048 pixels are 16 MiB."""
 HEAD_BYTES = 16
 """How many first bytes tell an image."""
+TAIL_BYTES = 1024
+"""How many last bytes are searched for an image's end."""
 NAME_LENGTH = 100
 
 
@@ -38,6 +40,13 @@ def image_suffix(head: bytes) -> str | None:
     return None
 
 
+def has_trailer(suffix: str, head: bytes, tail: bytes, size: int) -> bool:
+    """Tell whether an image has its end: the last chunk or marker, or the length that it states."""
+    if suffix == ".webp":
+        return size >= 8 + int.from_bytes(head[4:8], "little")
+    return {".png": b"IEND", ".jpg": b"\xff\xd9", ".gif": b";"}[suffix] in tail
+
+
 def check_status(status_code: int) -> None:
     """Refuse an answer that is no file. Until an image is ready its URL may answer 404."""
     if status_code != 200:
@@ -48,9 +57,11 @@ def check_status(status_code: int) -> None:
 class Arrival:
     """Counts and judges the bytes of a download as they arrive."""
 
-    def __init__(self, max_bytes: int, announced: str | None) -> None:
+    def __init__(self, max_bytes: int, announced: str | None, *, has_end: bool = True) -> None:
         self.size = 0
         self.head = b""
+        self.tail = b""
+        self._has_end = has_end
         self._max_bytes = max_bytes
         self._announced = int(announced) if announced and re.fullmatch(r"[0-9]{1,18}", announced) else None
         if self._announced is not None:
@@ -60,6 +71,7 @@ class Arrival:
         """Take the next bytes. Raises `NotAnImageError` as soon as they cannot be kept."""
         self.size += len(chunk)
         self._limit(self.size)
+        self.tail = (self.tail + chunk[-TAIL_BYTES:])[-TAIL_BYTES:]
         if len(self.head) < HEAD_BYTES:
             self.head += chunk[: HEAD_BYTES - len(self.head)]
             if len(self.head) == HEAD_BYTES:
@@ -70,7 +82,12 @@ class Arrival:
         if self._announced is not None and self.size < self._announced:
             reason = f"cut short after {self.size} of {self._announced} bytes"
             raise NotAnImageError(reason, again=True)
-        return self._suffix()
+        suffix = self._suffix()
+        # Where the protocol does not tell the end, only the picture itself can.
+        if not self._has_end and not has_trailer(suffix, self.head, self.tail, self.size):
+            reason = f"cut short after {self.size} bytes: the picture has no end"
+            raise NotAnImageError(reason, again=True)
+        return suffix
 
     def _limit(self, size: int) -> None:
         if size > self._max_bytes:

@@ -21,6 +21,7 @@ from modelslab_pony.errors import (
     GenerationFailed,
     JobId,
     JobTimeout,
+    NotFoundError,
     PonyError,
     RateLimitError,
     ServerError,
@@ -123,7 +124,7 @@ def _submit(
 def _accepted(event: Reply | Lost, request: Request) -> Snapshot | PonyError:
     """Return the job that a generation POST began, or what went wrong."""
     if isinstance(event, Lost):
-        return _unanswered(event, request) if event.sent else _no_answer(event)
+        return _unanswered(event, request) if event.sent else _no_connection(event)
     try:
         job = read_snapshot(event)
     except APIError as refused:
@@ -140,6 +141,13 @@ def _accepted(event: Reply | Lost, request: Request) -> Snapshot | PonyError:
     if is_refusal(error) or error.job_id is not None:
         return error
     return _unclear(error, request)
+
+
+def _no_connection(event: Lost) -> TransportError:
+    return TransportError(
+        f"no connection was made, so nothing was sent ({event.reason}): "
+        "check the network and MODELSLAB_BASE_URL, then try again"
+    )
 
 
 def _unanswered(event: Lost, request: Request) -> SubmissionUnknown:
@@ -188,7 +196,8 @@ def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[
             if again is None:
                 raise fault
             patience = again
-        if is_last and job.status == "processing":
+        # A look that took long may itself have passed the deadline; then there is no other.
+        if (is_last or now >= deadline) and job.status == "processing":
             raise _timeout(job) from fault
     if job.status == "failed":
         raise _failed(job)
@@ -198,22 +207,25 @@ def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[
 def _look(event: Reply | Lost, job: Snapshot) -> Snapshot | PonyError:
     """Return where the job stands, or the error, which names the job."""
     if isinstance(event, Lost):
-        error: PonyError = _no_answer(event)
+        error: PonyError = TransportError(f"no answer came ({event.reason})")
     else:
         try:
-            # The service leaves out or empties the id in some answers; the one asked for is right.
-            return evolve(read_snapshot(event).after(job), id=job.id)
+            return read_snapshot(event).after(job)
         except APIError as refused:
             error = refused
     error.job_id = job.id
+    lost = isinstance(error, NotFoundError)
+    error.args = (f"{error} [asking about job {job.id}{'' if lost else f'; {_way_back(job.id)}'}]",)
     return error
 
 
 def _timeout(job: Snapshot) -> JobTimeout:
-    return JobTimeout(
-        f"job {job.id} was still running when the time was over; it goes on and is not lost: "
-        f"ask again with client.job({job.id!r}).wait() or `pony fetch {job.id}`",
-        job_id=job.id,
+    return JobTimeout(f"job {job.id} was still running when the time was over; {_way_back(job.id)}", job_id=job.id)
+
+
+def _way_back(job: JobId | None) -> str:
+    return (
+        f"it is not lost: ask again with client.job({job!r}).wait() or `pony fetch {job}`, and do not submit it again"
     )
 
 
@@ -227,9 +239,14 @@ def _patience(retry: RetryPolicy, tried: int, error: PonyError) -> float | None:
     return retry_delay(retry, tried, error.retry_after if isinstance(error, RateLimitError) else None)
 
 
-def _no_answer(event: Lost) -> TransportError:
-    what = "no answer came" if event.sent else "no connection was made, so nothing was sent"
-    return TransportError(f"{what} ({event.reason}): check the network and MODELSLAB_BASE_URL, then try again")
+def name_job(fault: BaseException, job: JobId | None) -> None:
+    """Put the id of an accepted job on whatever ends a call: our errors, a callback's, Ctrl-C."""
+    if job is None:
+        return
+    if isinstance(fault, PonyError):
+        fault.job_id = job if fault.job_id is None else fault.job_id
+    else:
+        fault.add_note(f"job {job} was accepted; {_way_back(job)}")
 
 
 def _failed(job: Snapshot) -> GenerationFailed:
@@ -260,12 +277,20 @@ def _send(operation: str, fields: Mapping[str, Any]) -> Generator[Step, Event, R
 
 
 def _save(step: Save) -> Generator[Step, Event, Saved | Unsaved]:
-    if urlsplit(step.url).scheme not in {"http", "https"}:
+    if not _is_web(step.url):
         return Unsaved(at=0.0, reason="not an http(s) URL", again=False)
     event = yield step
     if isinstance(event, Saved | Unsaved):
         return event
     raise _mismatch(event)
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False
 
 
 def _sleep(seconds: float) -> Generator[Step, Event, None]:

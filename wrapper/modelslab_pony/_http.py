@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from modelslab_pony import _raw
+from modelslab_pony._disk import DiskError
 from modelslab_pony._files import Arrival, NotAnImageError, check_status
-from modelslab_pony._settings import Settings
+from modelslab_pony._settings import Settings, is_number
 from modelslab_pony._steps import Lost, Reply, Send, Unsaved
 from modelslab_pony._version import __version__
+from modelslab_pony.errors import ConfigurationError
+
+C = TypeVar("C", httpx.Client, httpx.AsyncClient)
 
 DEFAULT_TIMEOUT = httpx.Timeout(120.0, connect=10.0)
 """Seconds. Generous for reading: a generation POST that times out is one nobody can account for."""
@@ -30,8 +34,10 @@ _NOT_SENT = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
-SEND_FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
-SAVE_FAULTS = (*SEND_FAULTS, NotAnImageError, ValueError)
+# httpx lets some faults of others through: ValueError of idna for a redirect's host, RuntimeError
+# of a client that was closed meanwhile, OSError of a caller's own transport.
+SEND_FAULTS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError, ValueError, OSError)
+SAVE_FAULTS = (*SEND_FAULTS, NotAnImageError, DiskError)
 
 
 def options(max_in_flight: int) -> dict[str, Any]:
@@ -43,10 +49,23 @@ def options(max_in_flight: int) -> dict[str, Any]:
 
 
 def timeouts(timeout: float | httpx.Timeout | None, *, owned: bool) -> dict[str, Any]:
-    """Return the `timeout` argument of each call; a caller's own client keeps its own."""
+    """Return the `timeout` argument of each call; a caller's own client keeps its own.
+
+    Raises `ConfigurationError`: a bad one would only be found while the paid call is under way.
+    """
     if timeout is None:
         return {"timeout": DEFAULT_TIMEOUT} if owned else {}
-    return {"timeout": timeout}
+    phases = timeout.as_dict().values() if isinstance(timeout, httpx.Timeout) else [timeout]
+    if all(phase is None or (is_number(phase) and phase > 0) for phase in phases):
+        return {"timeout": timeout}
+    raise ConfigurationError(f"timeout must be a number of seconds above 0 or an httpx.Timeout, not {timeout!r}")
+
+
+def checked_client(given: object, kind: type[C], name: str) -> C | None:
+    """Return the caller's own client. Raises `ConfigurationError` for one of the other colour."""
+    if given is None or isinstance(given, kind):
+        return given
+    raise ConfigurationError(f"http_client must be an httpx.{kind.__name__} for {name}, not {type(given).__name__}")
 
 
 def request(step: Send, settings: Settings) -> dict[str, Any]:
@@ -55,7 +74,7 @@ def request(step: Send, settings: Settings) -> dict[str, Any]:
     return {
         "method": call["method"].upper(),
         "url": settings.base_url + call["url"],
-        "content": json.dumps(call["json"], ensure_ascii=False, allow_nan=False).encode(),
+        "content": json.dumps(call["json"], allow_nan=False).encode(),
         "headers": call["headers"],
     }
 
@@ -63,7 +82,9 @@ def request(step: Send, settings: Settings) -> dict[str, Any]:
 def reply(at: float, response: httpx.Response, body: bytes, settings: Settings) -> Reply:
     """Return the answer, without the key should the service have repeated it."""
     if len(settings.key) >= SHORTEST_KEY:
-        body = body.replace(settings.key.encode(), REDACTED)
+        quoted = json.dumps(settings.key)[1:-1]
+        for spelling in (settings.key, quoted, quoted.replace("/", r"\/")):
+            body = body.replace(spelling.encode(), REDACTED)
     return Reply(at=at, status_code=response.status_code, headers=response.headers, body=body)
 
 
@@ -76,17 +97,19 @@ def unsaved(at: float, fault: Exception) -> Unsaved:
     """Return what a fault of a download means."""
     if isinstance(fault, NotAnImageError):
         return Unsaved(at=at, reason=str(fault), again=fault.again)
-    if isinstance(fault, OSError | ValueError):
-        return Unsaved(at=at, reason=f"cannot write the file: {fault}", again=False, local=True)
-    again = not isinstance(fault, httpx.InvalidURL | httpx.UnsupportedProtocol)
-    return Unsaved(at=at, reason=_reason(fault), again=again)
+    if isinstance(fault, DiskError):
+        return Unsaved(at=at, reason=str(fault), again=False, local=True)
+    return Unsaved(at=at, reason=_reason(fault), again=isinstance(fault, httpx.TransportError | OSError))
 
 
 def arrival(response: httpx.Response, max_bytes: int) -> Arrival:
     """Return the judge of a download's bytes; a compressed one announces no useful length."""
     check_status(response.status_code)
-    encoded = response.headers.get("content-encoding", "identity") != "identity"
-    return Arrival(max_bytes, None if encoded else response.headers.get("content-length"))
+    headers = response.headers
+    encoded = headers.get("content-encoding", "identity") != "identity"
+    # Without either, HTTP/1 ends a body by closing the connection, as does a fault on the way.
+    has_end = "content-length" in headers or "transfer-encoding" in headers or response.http_version == "HTTP/2"
+    return Arrival(max_bytes, None if encoded else headers.get("content-length"), has_end=has_end)
 
 
 def _reason(fault: Exception) -> str:

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
+HUGE = 10**20
+"""Beyond every bound and every 64-bit number; such an integer may be too long to be written down."""
+
 
 @frozen(kw_only=True)
 class Rule:
@@ -28,7 +31,7 @@ class Rule:
             return None
         expected, fits = _KINDS[self.kind]
         if not fits(value):
-            return f"must be {expected}, not {_shown(value)}"
+            return f"must be {expected}, not {shown(value)}"
         if self.kind == "text" and len(value.strip()) < self.min_length:
             return "must not be empty"
         if self.kind in {"integer", "number"}:
@@ -36,6 +39,8 @@ class Rule:
         return None
 
     def _number_problem(self, value: float) -> str | None:
+        if abs(value) >= HUGE:
+            return f"must be {self._range()}, not a number of that size"
         low = self.minimum is None or value >= self.minimum
         high = self.maximum is None or value <= self.maximum
         if not (low and high):
@@ -47,6 +52,8 @@ class Rule:
         return None
 
     def _range(self) -> str:
+        if self.minimum is None and self.maximum is None:
+            return "a 64-bit number"
         if self.minimum is None or self.maximum is None:
             return f"at least {self.minimum}" if self.maximum is None else f"at most {self.maximum}"
         return f"from {self.minimum} to {self.maximum}"
@@ -75,6 +82,10 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 }
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
+def shown(value: Any) -> str:
+    """Return a value and its type for an error's text, on one short line."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a huge integer has no text; a caller's own repr may do anything
+        text = "a value that cannot be shown"
     return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"

@@ -5,16 +5,21 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from modelslab_pony._rules import shown
 from modelslab_pony.errors import ConfigurationError, InvalidRequestError, JobId
+
+T = TypeVar("T")
 
 DEFAULT_BASE_URL = "https://modelslab.com/api/v6/images"
 DEFAULT_WAIT = 600.0
 """Seconds that a job is waited for."""
+MOST_SECONDS = 1e12
+"""Thirty thousand years: beyond it, and for NaN, a time limit is a mistake."""
 DEFAULT_IN_FLIGHT = 16
 """Calls under way at once."""
 
@@ -29,7 +34,12 @@ class Settings:
     @classmethod
     def resolve(cls, api_key: str | None, base_url: str | None) -> Settings:
         """Take the arguments, else the environment, else the default; refuse what cannot work."""
+        for name, given in (("api_key", api_key), ("base_url", base_url)):
+            if not isinstance(given, str | None):
+                raise ConfigurationError(f"{name} must be a text, not {type(given).__name__}")
         key = (api_key if api_key is not None else os.environ.get("MODELSLAB_API_KEY", "")).strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ConfigurationError("the API key holds characters that no key has: copy it again")
         if not key:
             message = (
                 "no API key: set MODELSLAB_API_KEY or pass api_key=...; "
@@ -47,7 +57,15 @@ def _base_url(given: str) -> str:
         parts.port  # noqa: B018 - a bad port raises here and not at the first call
     except ValueError:
         host = None
-    if not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment or parts.username:
+    is_plain = url.isprintable() and not any(character.isspace() for character in url)
+    if (
+        not host
+        or not is_plain
+        or parts.scheme not in {"http", "https"}
+        or parts.query
+        or parts.fragment
+        or parts.username
+    ):
         message = f"the base URL {given!r} cannot be used: it has to look like {DEFAULT_BASE_URL}"
         raise ConfigurationError(message)
     if parts.scheme == "http" and not _is_this_machine(host):
@@ -71,19 +89,38 @@ def seconds(name: str, value: Any) -> float:
     """Return a time limit, inf for None. Raises `InvalidRequestError` for what is none."""
     if value is None:
         return math.inf
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        message = f"must be a number of seconds, 0 or more, or None for no limit, not {value!r}"
-        raise InvalidRequestError(f"{name} {message}", errors={name: [message]})
-    return float(value)
+    if is_number(value) and value >= 0:
+        return float(value)
+    message = f"must be a number of seconds, 0 or more, or None for no limit, not {shown(value)}"
+    raise InvalidRequestError(f"{name} {message}. Nothing was sent.", errors={name: [message]})
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a number that a clock can take."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -MOST_SECONDS < value < MOST_SECONDS
+
+
+def checked_callback(value: Any) -> None:
+    """Refuse an `on_update` that cannot be called, before anything is paid for."""
+    if value is not None and not callable(value):
+        message = f"must be a function of one JobStatus, not {shown(value)}"
+        raise InvalidRequestError(f"on_update {message}. Nothing was sent.", errors={"on_update": [message]})
+
+
+def checked_policy(value: T, kind: type[T], name: str) -> T:
+    """Return a policy. Raises `ConfigurationError` for what is none."""
+    if isinstance(value, kind):
+        return value
+    raise ConfigurationError(f"{name} must be a {kind.__name__}, not {shown(value)}")
 
 
 def checked_id(value: Any) -> JobId:
     """Return a job id. Raises `InvalidRequestError` for what is none."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30:
         return value
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and value.strip() and value.strip().isprintable():
         return value.strip()
-    message = f"must be the id of a job, an integer or a text, not {value!r}"
+    message = f"must be the id of a job, an integer or a text, not {shown(value)}"
     raise InvalidRequestError(f"id {message}", errors={"id": [message]})
 
 

@@ -27,8 +27,6 @@ class Send:
 
     operation: str
     fields: Mapping[str, Any] = field(repr=False)
-    timeout: float | None = None
-    """At most this many seconds, if that is less than the client's own limit."""
 
 
 @frozen

@@ -20,12 +20,14 @@ from modelslab_pony._settings import (
     DEFAULT_IN_FLIGHT,
     DEFAULT_WAIT,
     Settings,
+    checked_callback,
     checked_id,
     checked_in_flight,
+    checked_policy,
     closed,
     seconds,
 )
-from modelslab_pony._steps import Event, Flow, Result, Save, Saved, Send, Sleep, Step, Woke, resume
+from modelslab_pony._steps import Event, Flow, Report, Result, Save, Saved, Send, Sleep, Step, Woke, resume
 from modelslab_pony.errors import JobId
 from modelslab_pony.policies import PollPolicy, RetryPolicy
 from modelslab_pony.requests import Request, TextToImageOptions, text_to_image, wire
@@ -58,9 +60,14 @@ class AsyncPonyClient:
         self._gate = asyncio.Semaphore(checked_in_flight(max_in_flight))
         self._strict = strict
         self._owned = http_client is None
-        self._httpx = http_client or httpx.AsyncClient(**_http.options(max_in_flight))
         self._timeout = _http.timeouts(timeout, owned=self._owned)
-        self._context = _flow.Context(poll=poll, retry=retry, random=random.random)
+        self._context = _flow.Context(
+            poll=checked_policy(poll, PollPolicy, "poll"),
+            retry=checked_policy(retry, RetryPolicy, "retry"),
+            random=random.random,
+        )
+        own = _http.checked_client(http_client, httpx.AsyncClient, "AsyncPonyClient")
+        self._httpx = own or httpx.AsyncClient(**_http.options(max_in_flight))
         # Tests put a virtual clock here.
         self._now: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
@@ -87,6 +94,7 @@ class AsyncPonyClient:
     ) -> AsyncGeneration:
         """Same as `PonyClient.generate`, awaited."""
         fields = wire(request, strict=self._strict)
+        checked_callback(on_update)
         flow = _flow.generate(self._context, request, fields, self._now(), seconds("wait_timeout", wait_timeout))
 
         async def report(snapshot: Snapshot) -> None:
@@ -139,22 +147,25 @@ class AsyncPonyClient:
 
     async def _download(self, image: AsyncImage, save: Save) -> Saved:
         link = Link(url=image.url, proxy_url=image.proxy_url)
-        return await self._run(_flow.download(self._context, link, image.job_id, save))
+        return await self._run(_flow.download(self._context, link, image.job_id, save), job=image.job_id)
 
     # --- the shell -----------------------------------------------------------------------
 
-    async def _run(self, flow: Flow[T], on_report: OnReport | None = None) -> T:
+    async def _run(self, flow: Flow[T], on_report: OnReport | None = None, job: JobId | None = None) -> T:
         try:
             state = resume(flow, None)
             while not isinstance(state, Result):
+                if isinstance(state, Report):
+                    job = state.snapshot.id
                 state = resume(flow, await self._act(state, on_report))
-            return state.value
+        except BaseException as fault:
+            _flow.name_job(fault, job)
+            raise
         finally:
             flow.close()
+        return state.value
 
     async def _act(self, step: Step, on_report: OnReport | None) -> Event:
-        if self._httpx.is_closed:
-            raise closed()
         if isinstance(step, Send):
             return await self._send(step)
         if isinstance(step, Save):
@@ -165,13 +176,18 @@ class AsyncPonyClient:
             await on_report(step.snapshot)
         return Woke(at=self._now())
 
+    def _check_open(self) -> None:
+        if self._httpx.is_closed:
+            raise closed()
+
     async def _send(self, step: Send) -> Event:
         async with self._gate:
+            self._check_open()
             try:
                 call = self._httpx.build_request(**_http.request(step, self._settings), **self._timeout)
                 response = await self._httpx.send(call, stream=True, follow_redirects=False)
                 try:
-                    body = b""
+                    body = bytearray()
                     async for chunk in response.aiter_bytes():
                         body += chunk
                         if len(body) > _http.MAX_ANSWER_BYTES:
@@ -180,11 +196,12 @@ class AsyncPonyClient:
                     await response.aclose()
             except _http.SEND_FAULTS as fault:
                 return _http.lost(self._now(), fault)
-        return _http.reply(self._now(), response, body, self._settings)
+        return _http.reply(self._now(), response, bytes(body), self._settings)
 
     async def _save(self, step: Save) -> Event:
         sink = None
         async with self._gate:
+            self._check_open()
             try:
                 sink = _disk.open_sink(step)
                 async with self._httpx.stream("GET", step.url, follow_redirects=True, **self._timeout) as response:
@@ -213,7 +230,7 @@ class AsyncJob(BaseJob):
         """Same as `Job.refresh`, awaited."""
         client = self._client
         if self._snapshot.status == "processing":
-            self._snapshot = await client._run(_flow.fetch(client._context, self._snapshot))
+            self._snapshot = await client._run(_flow.fetch(client._context, self._snapshot), job=self.id)
         return AsyncJobStatus.of(self._snapshot, client)
 
     async def wait(
@@ -223,6 +240,7 @@ class AsyncJob(BaseJob):
     ) -> AsyncGeneration:
         """Same as `Job.wait`, awaited; so is `on_update`, if it is a coroutine function."""
         client = self._client
+        checked_callback(on_update)
         flow = _flow.wait(client._context, self._snapshot, client._now(), seconds("timeout", timeout))
 
         async def report(snapshot: Snapshot) -> None:
@@ -230,7 +248,7 @@ class AsyncJob(BaseJob):
             if on_update is not None:
                 await _told(on_update(AsyncJobStatus.of(snapshot, client)))
 
-        return AsyncGeneration.of(await client._run(flow, report), client)
+        return AsyncGeneration.of(await client._run(flow, report, job=self.id), client)
 
 
 async def _told(answer: object) -> None:

@@ -19,12 +19,14 @@ from modelslab_pony._settings import (
     DEFAULT_IN_FLIGHT,
     DEFAULT_WAIT,
     Settings,
+    checked_callback,
     checked_id,
     checked_in_flight,
+    checked_policy,
     closed,
     seconds,
 )
-from modelslab_pony._steps import Event, Flow, Result, Save, Saved, Send, Sleep, Step, Woke, resume
+from modelslab_pony._steps import Event, Flow, Report, Result, Save, Saved, Send, Sleep, Step, Woke, resume
 from modelslab_pony.errors import JobId
 from modelslab_pony.policies import PollPolicy, RetryPolicy
 from modelslab_pony.requests import Request, TextToImageOptions, text_to_image, wire
@@ -40,8 +42,9 @@ class PonyClient:
 
     `api_key` and `base_url` default to the environment's `MODELSLAB_API_KEY` and
     `MODELSLAB_BASE_URL`. `http_client` is the caller's own httpx client, and is then not closed.
-    `timeout` limits one HTTP call, in seconds (default: 120, of which 10 to connect; with an
-    `http_client`, whatever that one has). At most `max_in_flight` calls are under way at once.
+    `timeout` limits each phase of one HTTP call, in seconds: to connect, to send, each read
+    (default: 120, and 10 to connect; with an `http_client`, whatever that one has). At most
+    `max_in_flight` calls are under way at once.
     `strict` checks requests against the effective spec before they are sent; switch it off for
     community models with other bounds. One client may be used by several threads.
 
@@ -64,9 +67,14 @@ class PonyClient:
         self._gate = threading.BoundedSemaphore(checked_in_flight(max_in_flight))
         self._strict = strict
         self._owned = http_client is None
-        self._httpx = http_client or httpx.Client(**_http.options(max_in_flight))
         self._timeout = _http.timeouts(timeout, owned=self._owned)
-        self._context = _flow.Context(poll=poll, retry=retry, random=random.random)
+        self._context = _flow.Context(
+            poll=checked_policy(poll, PollPolicy, "poll"),
+            retry=checked_policy(retry, RetryPolicy, "retry"),
+            random=random.random,
+        )
+        own = _http.checked_client(http_client, httpx.Client, "PonyClient")
+        self._httpx = own or httpx.Client(**_http.options(max_in_flight))
         # Tests put a virtual clock here.
         self._now: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
@@ -99,6 +107,7 @@ class PonyClient:
         `on_update` is called with each `JobStatus`. Raises what `submit` and `Job.wait` raise.
         """
         fields = wire(request, strict=self._strict)
+        checked_callback(on_update)
         flow = _flow.generate(self._context, request, fields, self._now(), seconds("wait_timeout", wait_timeout))
 
         def report(snapshot: Snapshot) -> None:
@@ -160,22 +169,25 @@ class PonyClient:
 
     def _download(self, image: Image, save: Save) -> Saved:
         link = Link(url=image.url, proxy_url=image.proxy_url)
-        return self._run(_flow.download(self._context, link, image.job_id, save))
+        return self._run(_flow.download(self._context, link, image.job_id, save), job=image.job_id)
 
     # --- the shell -----------------------------------------------------------------------
 
-    def _run(self, flow: Flow[T], on_report: OnReport | None = None) -> T:
+    def _run(self, flow: Flow[T], on_report: OnReport | None = None, job: JobId | None = None) -> T:
         try:
             state = resume(flow, None)
             while not isinstance(state, Result):
+                if isinstance(state, Report):
+                    job = state.snapshot.id
                 state = resume(flow, self._act(state, on_report))
-            return state.value
+        except BaseException as fault:
+            _flow.name_job(fault, job)
+            raise
         finally:
             flow.close()
+        return state.value
 
     def _act(self, step: Step, on_report: OnReport | None) -> Event:
-        if self._httpx.is_closed:
-            raise closed()
         if isinstance(step, Send):
             return self._send(step)
         if isinstance(step, Save):
@@ -186,13 +198,18 @@ class PonyClient:
             on_report(step.snapshot)
         return Woke(at=self._now())
 
+    def _check_open(self) -> None:
+        if self._httpx.is_closed:
+            raise closed()
+
     def _send(self, step: Send) -> Event:
         with self._gate:
+            self._check_open()
             try:
                 call = self._httpx.build_request(**_http.request(step, self._settings), **self._timeout)
                 response = self._httpx.send(call, stream=True, follow_redirects=False)
                 try:
-                    body = b""
+                    body = bytearray()
                     for chunk in response.iter_bytes():
                         body += chunk
                         if len(body) > _http.MAX_ANSWER_BYTES:
@@ -201,11 +218,12 @@ class PonyClient:
                     response.close()
             except _http.SEND_FAULTS as fault:
                 return _http.lost(self._now(), fault)
-        return _http.reply(self._now(), response, body, self._settings)
+        return _http.reply(self._now(), response, bytes(body), self._settings)
 
     def _save(self, step: Save) -> Event:
         sink = None
         with self._gate:
+            self._check_open()
             try:
                 sink = _disk.open_sink(step)
                 with self._httpx.stream("GET", step.url, follow_redirects=True, **self._timeout) as response:
@@ -234,7 +252,7 @@ class Job(BaseJob):
         """Ask where it stands; a job that is done is not asked about. Raises as `PonyClient.fetch`."""
         client = self._client
         if self._snapshot.status == "processing":
-            self._snapshot = client._run(_flow.fetch(client._context, self._snapshot))
+            self._snapshot = client._run(_flow.fetch(client._context, self._snapshot), job=self.id)
         return JobStatus.of(self._snapshot, client)
 
     def wait(self, timeout: float | None = DEFAULT_WAIT, on_update: OnUpdate | None = None) -> Generation:
@@ -245,6 +263,7 @@ class Job(BaseJob):
         `APIError` or `TransportError` that outlasted the `RetryPolicy`; each names the job.
         """
         client = self._client
+        checked_callback(on_update)
         flow = _flow.wait(client._context, self._snapshot, client._now(), seconds("timeout", timeout))
 
         def report(snapshot: Snapshot) -> None:
@@ -252,4 +271,4 @@ class Job(BaseJob):
             if on_update is not None:
                 on_update(JobStatus.of(snapshot, client))
 
-        return Generation.of(client._run(flow, report), client)
+        return Generation.of(client._run(flow, report, job=self.id), client)

@@ -65,7 +65,11 @@ class InvalidRequestError(PonyError, ValueError):
 
 
 class TransportError(PonyError):
-    """No answer came. Nothing can have been accepted, or the call only reads: safe to repeat."""
+    """No answer came, and that costs nothing.
+
+    Without a `job_id` nothing was accepted, and the request may be sent again. With one, a job was
+    accepted and only asking about it failed: ask again, do not submit again.
+    """
 
 
 class SubmissionUnknown(PonyError):

@@ -17,15 +17,19 @@ class PollPolicy:
     """
 
     min_delay: float = field(default=1.0, validator=[validators.gt(0.0), *_SECONDS])
-    """The shortest wait; above 0."""
+    """The shortest wait before jitter; above 0."""
     max_delay: float = field(default=15.0, validator=[validators.gt(0.0), *_SECONDS])
-    """The longest wait between two questions, the first one (that follows the eta) excepted."""
+    """The longest wait before jitter, the first one excepted, which follows the eta."""
     growth: float = field(default=1.5, validator=[validators.ge(1.0), *_SECONDS])
     """Factor from one wait to the next, at least 1."""
     jitter: float = field(default=0.1, validator=[validators.ge(0.0), validators.lt(1.0)])
     """Each wait is varied by up to this fraction either way, 0 to below 1."""
     lead: float = field(default=0.5, validator=_SECONDS)
     """How long before the eta the first question goes out."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.min_delay > self.max_delay:
+            raise ValueError(f"min_delay ({self.min_delay}) must not be above max_delay ({self.max_delay})")
 
 
 @frozen(kw_only=True)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypedDict
 from attrs import Attribute, field, fields, frozen
 
 from modelslab_pony import samplers
-from modelslab_pony._rules import Rule
+from modelslab_pony._rules import Rule, shown
 from modelslab_pony.errors import InvalidRequestError
 
 DEFAULT_MODEL = "pony-realism"
@@ -112,7 +112,9 @@ def wire(request: Request, *, strict: bool) -> dict[str, Any]:
     Raises `InvalidRequestError` for what cannot be sent at all, and, if `strict`, for everything
     that the effective spec does not allow, all fields at once.
     """
-    errors = _problems(request) if strict else {}
+    if not isinstance(request, Request):
+        raise _refused({"request": [f"must be a TextToImage, not {shown(request)}"]})
+    errors = _problems(request) if strict else _missing(request)
     given = {attribute.name: getattr(request, attribute.name) for attribute in _spec_fields(request)}
     if request.sampler is not None:
         errors.update(_sampler_problems(request))
@@ -142,11 +144,16 @@ def _problems(request: Request) -> dict[str, list[str]]:
     return {name: [problem] for name, problem in found.items() if problem}
 
 
+def _missing(request: Request) -> dict[str, list[str]]:
+    required = [attribute.name for attribute in _spec_fields(request) if not attribute.metadata[_RULE].optional]
+    return {name: ["must be given"] for name in required if getattr(request, name) is None}
+
+
 def _sampler_problems(request: Request) -> dict[str, list[str]]:
     if not isinstance(request.sampler, str) or samplers.find(request.sampler) is None:
         near = " or ".join(map(repr, samplers.suggestions(str(request.sampler))))
         hint = f"did you mean {near}?" if near else "see modelslab_pony.samplers.SAMPLERS"
-        return {"sampler": [f"{request.sampler!r} is not known; {hint}"]}
+        return {"sampler": [f"{shown(request.sampler)} is not known; {hint}"]}
     defaults = {attribute.name: attribute.default for attribute in fields(type(request))}
     return {
         name: [f"is set by sampler={request.sampler!r}; give one or the other"]

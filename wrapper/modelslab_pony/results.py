@@ -13,7 +13,8 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from attrs import evolve, field, frozen
 
-from modelslab_pony.errors import JobId
+from modelslab_pony._rules import shown
+from modelslab_pony.errors import InvalidRequestError, JobId
 
 Status = Literal["processing", "success", "failed"]
 StrPath = str | PathLike[str]
@@ -45,13 +46,11 @@ class Snapshot:
     nsfw_content_detected: bool | None = None
     raw: Mapping[str, Any] = field(factory=dict, repr=False)
 
-    def after(self, earlier: Snapshot | None) -> Snapshot:
+    def after(self, earlier: Snapshot) -> Snapshot:
         """Fill what this answer leaves out from an earlier one: a fetched success says little."""
-        if earlier is None:
-            return self
         return evolve(
             self,
-            id=earlier.id if self.id is None else self.id,
+            id=earlier.id,  # the one that was asked for; some answers leave it out or empty it
             seed=earlier.seed if self.seed is None else self.seed,
             meta=self.meta or earlier.meta,
             generation_time=earlier.generation_time if self.generation_time is None else self.generation_time,
@@ -102,9 +101,10 @@ class Image(_Image):
 
         `path` is a file, or an existing folder in which the file is named after its URL.
         Missing parent folders are made. A file that exists is kept, and the call refused,
-        unless `overwrite`. Returns the path of the file. Raises `DownloadError`.
+        unless `overwrite`. Returns the path of the file. Raises `DownloadError`, and
+        `InvalidRequestError` for what is no path.
         """
-        return self._loader.store(self, Path(path), overwrite=overwrite)
+        return self._loader.store(self, _path(path), overwrite=overwrite)
 
 
 @frozen(kw_only=True)
@@ -119,7 +119,7 @@ class AsyncImage(_Image):
 
     async def save(self, path: StrPath, *, overwrite: bool = False) -> Path:
         """Same as `Image.save`, awaited."""
-        return await self._loader.store(self, Path(path), overwrite=overwrite)
+        return await self._loader.store(self, _path(path), overwrite=overwrite)
 
 
 @frozen(kw_only=True)
@@ -200,6 +200,14 @@ class AsyncJobStatus(_JobStatus[AsyncGeneration]):
         """Tie what an answer said to the client that can load its images."""
         generation = AsyncGeneration.of(snapshot, loader) if snapshot.links else None
         return cls(**_standing(snapshot), generation=generation)
+
+
+def _path(given: Any) -> Path:
+    try:
+        return Path(given)
+    except TypeError:
+        message = f"must be a path, not {shown(given)}"
+        raise InvalidRequestError(f"path {message}", errors={"path": [message]}) from None
 
 
 def _places(snapshot: Snapshot) -> list[dict[str, Any]]:

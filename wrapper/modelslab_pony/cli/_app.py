@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from modelslab_pony._disk import check_writable
-from modelslab_pony._settings import DEFAULT_WAIT
+from modelslab_pony._disk import DiskError, check_writable
+from modelslab_pony._settings import DEFAULT_WAIT, seconds
 from modelslab_pony._version import __version__
 from modelslab_pony.cli._progress import JobProgress
 from modelslab_pony.cli._report import Outcome
@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder for the images; made if missing.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, also for errors.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for an error too.")]
 TimeoutOption = Annotated[float, typer.Option(min=0, help="Seconds to wait; the job goes on after that.")]
 
 
@@ -134,6 +134,7 @@ def _run(
     try:
         with PonyClient(strict=strict) as client, JobProgress(Console(stderr=True), quiet=as_json) as progress:
             _check_output(output)
+            seconds("timeout", timeout)  # before anything is paid for
             job = begin(client)
             outcome.job_id = job.id
             generation = job.wait(timeout, on_update=progress.update)
@@ -151,6 +152,6 @@ def _check_output(folder: Path) -> None:
     """Find out before anything is paid for whether the images can be saved."""
     try:
         check_writable(folder)
-    except OSError as error:
-        problem = f"{str(folder)!r} cannot be written to ({error.strerror or error}); choose another folder with -o"
+    except DiskError as error:
+        problem = f"{str(folder)!r} cannot be written to ({error}); choose another folder with -o"
         raise InvalidRequestError(f"{problem}. Nothing was sent.", errors={"output": [problem]}) from None

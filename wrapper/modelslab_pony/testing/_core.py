@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from attrs import define, field, frozen
 from jsonschema import Draft202012Validator
 
-from modelslab_pony.testing._spec import effective_spec
+from modelslab_pony.testing._spec import effective_spec, operations
 
 FIRST_ID = 70010001
 IMAGES_PATH = "/images"
@@ -68,7 +68,7 @@ class SimulatedJob:
 
     def image_urls(self, path: str = IMAGES_PATH) -> list[str]:
         """Return the URL of each image, or of its copy below another path."""
-        samples = self.request.get("samples", 1)
+        samples = int(self.request.get("samples", 1))  # 1.0 is an integer to JSON Schema
         return [f"{self.origin}{path}/{self.id}-{index}.png" for index in range(samples)]
 
 
@@ -174,7 +174,7 @@ class Core:
             return Answer(status_code=404, content=b"not found", content_type="text/plain", said=f"no image {name}")
         from modelslab_pony.testing._render import render  # noqa: PLC0415 - without a picture no Pillow
 
-        width, height = job.request.get("width", 1024), job.request.get("height", 1024)
+        width, height = int(job.request.get("width", 1024)), int(job.request.get("height", 1024))
         content = render(job.request["prompt"], job.seed + int(index), width, height)
         return Answer(status_code=200, content=content, content_type="image/png", said=f"image {name}")
 
@@ -201,18 +201,12 @@ def _operations() -> dict[tuple[str, str], str]:
     """Return operationIds by method and full path."""
     spec = effective_spec()
     base = urlsplit(spec["servers"][0]["url"]).path
-    return {
-        (method.upper(), base + path): operation["operationId"]
-        for path, item in spec["paths"].items()
-        for method, operation in item.items()
-    }
+    return {(method, base + path): operation["operationId"] for method, path, operation in operations(spec)}
 
 
 @cache
-def _validator(operation: str) -> Draft202012Validator:
+def _validator(operation_id: str) -> Draft202012Validator:
     spec = effective_spec()
-    found = next(
-        found for item in spec["paths"].values() for found in item.values() if found["operationId"] == operation
-    )
+    (found,) = [operation for _, _, operation in operations(spec) if operation["operationId"] == operation_id]
     schema = found["requestBody"]["content"]["application/json"]["schema"]
     return Draft202012Validator({**schema, "components": spec["components"]})

@@ -7,6 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
 
 @cache
 def effective_spec() -> dict[str, Any]:
@@ -18,3 +20,13 @@ def effective_spec() -> dict[str, Any]:
             spec: dict[str, Any] = json.loads(place.read_text("utf-8"))
             return spec
     raise FileNotFoundError("the effective spec is missing: run `make generate`, or install modelslab-pony again")
+
+
+def operations(spec: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return (method, path, operation) for each operation; a path item holds other things too."""
+    return [
+        (method.upper(), path, item[method])
+        for path, item in spec["paths"].items()
+        for method in _METHODS
+        if method in item
+    ]
