@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,10 @@ def run(simulator: Simulator, clock: VirtualClock, monkeypatch: pytest.MonkeyPat
         return CliRunner().invoke(_app.app, arguments, env={"COLUMNS": "500", "NO_COLOR": "1"})
 
     return call
+
+
+def run_alone(*arguments: str) -> Result:
+    return CliRunner().invoke(_app.app, arguments, env={"COLUMNS": "500"})
 
 
 def test_an_image_is_made_and_its_path_printed(run: Run) -> None:
@@ -104,6 +109,8 @@ def test_nothing_is_overwritten(run: Run) -> None:
         (["text2img", "x", "-o", "file/out"], 11, "cannot be written to"),
         (["fetch", "7"], 25, "Request not found"),
         (["fetch", ""], 11, "id must be"),
+        (["fetch", "\udcff"], 11, "id must be"),
+        (["text2img", "x", "--timeout", "nan"], 11, "timeout must be"),
     ],
 )
 def test_an_error_is_one_line_and_a_code(
@@ -145,7 +152,56 @@ def test_ctrl_c_says_what_becomes_of_the_job(run: Run, clock: VirtualClock, monk
     monkeypatch.setattr(clock, "sleep", interrupt)
     result = run("text2img", "x")
     assert result.exit_code == 130
+    assert "interrupted: job 70010001 goes on" in result.stderr
     assert "pony fetch 70010001" in result.stderr
+
+
+def test_ctrl_c_while_submitting_says_what_is_not_known(
+    run: Run, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no id yet."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulator, "answer", interrupt)
+    result = run("text2img", "x", "--json")
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["resume"], answer["error"]["job_id"]) == (130, None, None)
+    assert "may have been accepted" in answer["error"]["message"]
+
+
+def test_without_strict_the_service_decides(run: Run) -> None:
+    """A width of 8 is sent, and refused there."""
+    assert run("text2img", "x", "--no-strict", "--width", "8").exit_code == 21
+
+
+def test_an_integer_id_stays_one(run: Run) -> None:
+    """As the service gave it."""
+    run("text2img", "x")
+    assert json.loads(run("fetch", "70010001", "--json", "-o", "b").stdout)["id"] == 70010001
+
+
+def test_a_refusal_in_json_has_its_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP status and stated wait."""
+    answer = {"status": "error", "message": "Rate limit exceeded", "retry_after": 90}
+    transport = httpx.MockTransport(lambda _: httpx.Response(429, json=answer))
+    monkeypatch.setattr(_app, "PonyClient", lambda **_: PonyClient(KEY, http_client=httpx.Client(transport=transport)))
+    error = json.loads(run_alone("text2img", "x", "--json").stdout)["error"]
+    assert (error["type"], error["status_code"], error["retry_after"]) == ("RateLimitError", 429, 90)
+
+
+def test_a_crash_report_shows_no_locals() -> None:
+    """They would hold the key."""
+    assert _app.app.pretty_exceptions_show_locals is False
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    """In one line."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = run_alone("simulator", "--port", str(taken.getsockname()[1]))
+    assert result.exit_code == 1
+    assert "try --port 0" in result.stderr
 
 
 def test_without_a_key_the_command_says_where_it_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

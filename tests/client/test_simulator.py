@@ -7,11 +7,14 @@ import json
 from collections.abc import Generator
 from typing import Any
 
+import attrs
 import pytest
 from PIL import Image
 
+import modelslab_pony.testing
 from modelslab_pony import errors
 from modelslab_pony.testing import Simulator, VirtualClock
+from modelslab_pony.testing._render import render
 from support.both import Colour
 
 BASE = "https://modelslab.com/api/v6/images"
@@ -72,10 +75,54 @@ def test_a_picture_depends_on_prompt_seed_and_size(clock: VirtualClock) -> None:
         return pony.text2img(prompt, seed=seed, samples=2).images[index].read()
 
     first = picture("a lighthouse", 7)
-    assert first == picture("a lighthouse", 7)
-    assert len({first, picture("a lighthouse", 8), picture("a castle", 7), picture("a lighthouse", 7, 1)}) == 3 + (
-        picture("a lighthouse", 8) != picture("a lighthouse", 7, 1)
-    )
+    assert picture("a lighthouse", 7) == first
+    assert picture("a lighthouse", 8) != first
+    assert picture("a castle", 7) != first
+    assert picture("a lighthouse", 7, index=1) != first
+
+
+def test_the_words_of_a_prompt_change_the_picture_and_not_only_its_caption() -> None:
+    """Compared above the caption."""
+    skies = []
+    for prompt in ("a lighthouse", "a castle"):
+        with Image.open(io.BytesIO(render(prompt, 7, 1024, 1024))) as picture:
+            skies.append(picture.crop((0, 0, 1024, 512)).tobytes())
+    assert skies[0] != skies[1]
+
+
+def test_jobs_without_a_seed_get_one_each_and_no_job_keeps_the_key(clock: VirtualClock) -> None:
+    """The seed is told in `meta`; the key is not kept at all."""
+    simulator = Simulator(eta=0, clock=clock.now)
+    body = {"key": "sk-secret-0123", "model_id": "m", "prompt": "p"}
+    first, second = (ask(simulator, "text2img", body)[1] for _ in range(2))
+    assert first["meta"]["seed"] != second["meta"]["seed"]
+    assert "sk-secret" not in repr([attrs.asdict(job) for job in simulator.jobs.values()])
+
+
+def test_a_failed_job_has_no_image(clock: VirtualClock) -> None:
+    """Neither under its future link nor anywhere."""
+    simulator = Simulator(eta=5, outcome="failed", clock=clock.now)
+    _, answer = ask(simulator, "text2img", {"key": "k", "model_id": "m", "prompt": "p"})
+    clock.sleep(5)
+    assert simulator.answer("GET", answer["future_links"][0], b"").status_code == 404
+
+
+def test_whole_numbers_may_be_written_with_a_point(clock: VirtualClock) -> None:
+    """1.0 is an integer to JSON Schema."""
+    simulator = Simulator(eta=0, clock=clock.now)
+    body = {"key": "k", "model_id": "m", "prompt": "p", "samples": 2.0, "width": 1024.0}
+    _, answer = ask(simulator, "text2img", body)
+    assert len(answer["output"]) == 2
+    assert simulator.answer("GET", answer["output"][0], b"").status_code == 200
+
+
+def test_all_is_what_the_type_checker_sees() -> None:
+    """Each exported name exists."""
+    assert modelslab_pony.testing.__all__ == ["Simulator", "VirtualClock"]
+    for name in modelslab_pony.testing.__all__:
+        assert getattr(modelslab_pony.testing, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = modelslab_pony.testing.nothing
 
 
 def test_an_image_is_not_there_before_the_job_is_done(clock: VirtualClock) -> None:

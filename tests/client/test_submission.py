@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from modelslab_pony import RetryPolicy, TextToImage, errors
+from modelslab_pony.requests import wire
 from modelslab_pony.testing import VirtualClock
-from support.both import Colour
+from support.both import KEY, Colour
 from support.scripted import Service
 
 NEVER_SENT = [
@@ -150,6 +151,17 @@ def test_a_success_without_an_id_is_a_result(colour: Colour, service: Service, c
     service.answers({"status": "success", "output": ["https://x.example/a.png"]})
     generation = colour.play(make, service, clock)
     assert (generation.id, len(generation.images)) == (None, 1)
+
+
+def test_what_is_left_out_is_not_sent(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """The generated model has defaults of its own; a sampler without an algorithm type must not get one."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("x", sampler="Euler"))
+
+    colour.play(story, service.answers("success"), clock)
+    assert service.calls[0][1] == {"key": KEY, **wire(TextToImage("x", sampler="Euler"), strict=True)}
+    assert "algorithm_type" not in service.calls[0][1]
 
 
 def test_extra_fields_are_sent(colour: Colour, service: Service, clock: VirtualClock) -> None:

@@ -22,33 +22,23 @@ MEANINGS: dict[tuple[str, str, str], str | type[errors.PonyError]] = {
     ("text2img", "200", "processing"): "processing",
     ("text2img", "200", "failed"): errors.GenerationFailed,
     ("text2img", "200", "error"): errors.AuthenticationError,
+    ("text2img", "400", "bad_request"): errors.BadRequestError,
+    ("text2img", "401", "authentication"): errors.AuthenticationError,
     ("text2img", "402", "insufficient_credits"): errors.InsufficientCreditsError,
     ("text2img", "403", "permission_denied"): errors.PermissionDeniedError,
+    ("text2img", "404", "model_not_found"): errors.NotFoundError,
     ("text2img", "429", "rate_limit"): errors.RateLimitError,
+    ("text2img", "500", "server_error"): errors.ServerError,
     ("fetch", "200", "success"): "success",
     ("fetch", "200", "processing"): "processing",
     ("fetch", "200", "failed"): "failed",
     ("fetch", "200", "not_found"): errors.NotFoundError,
     ("fetch", "200", "error"): errors.AuthenticationError,
+    ("fetch", "400", "bad_request"): errors.BadRequestError,
+    ("fetch", "401", "authentication"): errors.AuthenticationError,
     ("fetch", "404", "not_found"): errors.NotFoundError,
     ("fetch", "429", "rate_limit"): errors.RateLimitError,
-}
-# The spec shares one response, with all its examples, among these codes: the code decides,
-# and where it says little (400), the text.
-SHARED: dict[str, dict[str, type[errors.PonyError]]] = {
-    "400": {
-        "bad_request": errors.BadRequestError,
-        "authentication": errors.AuthenticationError,
-        "server_error": errors.ServerError,
-    },
-    "401": dict.fromkeys(("bad_request", "authentication", "server_error"), errors.AuthenticationError),
-    "500": dict.fromkeys(("bad_request", "authentication", "server_error"), errors.ServerError),
-}
-MEANINGS |= {
-    (operation, code, name): kind
-    for operation in ("text2img", "fetch")
-    for code, kinds in SHARED.items()
-    for name, kind in kinds.items()
+    ("fetch", "500", "server_error"): errors.ServerError,
 }
 
 

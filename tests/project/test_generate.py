@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,13 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         "POST /new has no operationId",
     ),
     "a document that is no OpenAPI": ({"target": "$.info", "update": {"title": 5}}, "not valid OpenAPI 3.1"),
+    "an example that breaks its schema": (
+        {
+            "target": "$.components.responses.BadRequestResponse.content['application/json'].examples",
+            "update": {"odd": {"value": {"status": "fine"}}},
+        },
+        "example 'odd' at",
+    ),
     "a target that is not there": ({"target": "$.paths['/gone']", "update": {}}, "matches nothing"),
 }
 
@@ -104,3 +112,42 @@ def test_after_a_fault_the_old_folder_stands(
     assert "nothing was changed" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["generated", "overlay.yaml"]
     assert [path.name for path in target.iterdir()] == ["old"]
+
+
+def test_check_fails_on_a_difference_and_changes_nothing(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A changed byte in a file of the same size and time is a difference."""
+    present = tmp_path / "generated"
+    shutil.copytree(made, present)
+    monkeypatch.setattr("sys.argv", ["generate.py", "--check", "--target", str(present)])
+    assert generate.main() == 0
+    changed = present / "modelslab_pony_raw" / "types.py"
+    status, text = changed.stat(), changed.read_text("utf-8")
+    changed.write_text(text.replace("a", "b", 1), "utf-8")
+    os.utime(changed, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert generate.main() == 1
+    assert "changed  modelslab_pony_raw/types.py" in capsys.readouterr().err
+    assert changed.read_text("utf-8") != text
+
+
+def test_an_interrupted_swap_puts_the_old_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the two renames there is no folder; Ctrl-C must not leave it so."""
+    target, made = tmp_path / "generated", tmp_path / "work" / "generated"
+    for folder, name in ((target, "old"), (made, "new")):
+        folder.mkdir(parents=True)
+        (folder / name).write_text(name, "utf-8")
+    rename = Path.rename
+
+    def interrupted(self: Path, to: Path) -> Path:
+        if self == made:
+            raise KeyboardInterrupt
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        generate.swap(made, target)
+    assert [path.name for path in target.iterdir()] == ["old"]
+    monkeypatch.undo()
+    generate.swap(made, target)
+    assert [path.name for path in target.iterdir()] == ["new"]

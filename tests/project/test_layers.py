@@ -81,8 +81,16 @@ def test_imports_point_downwards(path: Path) -> None:
 @pytest.mark.parametrize("name", DECIDES)
 def test_what_decides_neither_waits_nor_talks(name: str) -> None:
     """No clock, no chance, no socket, no file below the shells; a path's type is no file."""
-    for module, imported in imports(PACKAGE / f"{name}.py"):
+    path = PACKAGE / f"{name}.py"
+    for module, imported in imports(path):
         assert module.split(".")[0] not in ACTS or (module, imported) == ("os", "PathLike"), module
+    called = {
+        ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)
+    }
+    for call in called:
+        assert not re.search(
+            r"(^|\.)(open|read_text|read_bytes|write_text|write_bytes|unlink|mkdir|print|input)$", call
+        )
 
 
 def test_one_module_imports_the_raw_client() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,18 @@ def test_a_module_is_short(path: Path) -> None:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
+
+
+def test_make_test_runs_every_suite() -> None:
+    """And the checks before them; CI runs it, then the Prism suites again in Docker, and the demo."""
+    planned = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for folder in ("unit", "client", "project"):
+        assert f"pytest tests/{folder}" in planned
+    for path in (ROOT / "tests" / "contract").glob("test_*.py"):
+        assert f"tests/contract/{path.name}" in planned
+    for check in ("ruff check", "ruff format --check", "mypy", "generate.py --check"):
+        assert check in planned
+    for place in (".ci/run", ".github/workflows/ci.yml"):
+        text = (ROOT / place).read_text("utf-8")
+        for step in ("make demo", "make test PRISM=npm", "make prism-image", "make contract journeys PRISM=docker"):
+            assert step in text, place

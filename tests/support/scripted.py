@@ -53,7 +53,7 @@ class Service:
         self.asked_at: list[float] = []
 
     def answers(self, *answers: Answer) -> Service:
-        """Add answers: a captured reply's name, a JSON body, an image's bytes, a fault, a response or what makes one."""
+        """Add answers: a captured reply's name, a JSON body, an image's bytes, a fault, or a response."""
         self._answers.extend(answers)
         return self
 

@@ -45,12 +45,6 @@ def post(url: str, body: Any) -> httpx.Response:
         return client.post(url, json=body)
 
 
-def get(url: str) -> bytes:
-    """Return what stands at a URL, without our client."""
-    with httpx.Client(transport=httpx.HTTPTransport(verify=False)) as client:
-        return client.get(url).content
-
-
 class _Recording(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def __init__(self, wire: Wire, inner: Any, prefer: str | None) -> None:
         self._wire, self._inner, self._prefer = wire, inner, prefer

@@ -44,7 +44,7 @@ def has_trailer(suffix: str, head: bytes, tail: bytes, size: int) -> bool:
     """Tell whether an image has its end: the last chunk or marker, or the length that it states."""
     if suffix == ".webp":
         return size >= 8 + int.from_bytes(head[4:8], "little")
-    return {".png": b"IEND", ".jpg": b"\xff\xd9", ".gif": b";"}[suffix] in tail
+    return {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".gif": b";"}[suffix] in tail
 
 
 def check_status(status_code: int) -> None:

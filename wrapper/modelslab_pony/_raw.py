@@ -30,13 +30,13 @@ _OPERATIONS: dict[str, tuple[Any, Any]] = {
 def encode(operation: str, fields: Mapping[str, Any], key: str) -> dict[str, Any]:
     """Return method, URL (below the base URL), headers and JSON body of a call.
 
-    A field that is None is left out. Fields that the spec does not know pass through.
+    What is not among the fields is not sent: the generated model's own defaults are switched off.
+    Fields that the spec does not know pass through.
     The result holds the key: it is for the wire and for nothing else.
     """
     module, model = _OPERATIONS[operation]
-    known = {attribute.name for attribute in model.__attrs_attrs__ if attribute.init}
-    given = {name: UNSET if value is None else value for name, value in fields.items()}
-    body = model(key=key, **{name: value for name, value in given.items() if name in known})
+    known = {attribute.name for attribute in model.__attrs_attrs__ if attribute.init} - {"key"}
+    body = model(key=key, **{name: fields.get(name, UNSET) for name in known})
     for name, value in fields.items():
         if name not in known:
             body[name] = value
