@@ -304,16 +304,15 @@ def _retry_after(answer: Any, headers: Mapping[str, str]) -> float | None:
         stated = number(answer.get("retry_after"))
         if stated is not None:
             return stated
-        for name in ("tips", "tip", "message", "messege"):
-            hint = answer.get(name)
-            found = (
-                re.search(r"wait (?:for )?(\d{1,5}) ?s(?:ec|\b)", hint, re.IGNORECASE)
-                if isinstance(hint, str)
-                else None
-            )
-            if found:
-                return float(found[1])
+        hints = " ".join(str(answer[name]) for name in ("tips", "tip", "message", "messege") if _is_text(answer, name))
+        found = re.search(r"wait (?:for )?(\d{1,5}) ?s(?:ec|\b)", hints, re.IGNORECASE)
+        if found:
+            return float(found[1])
     return number(headers.get("retry-after"))
+
+
+def _is_text(answer: Mapping[str, Any], name: str) -> bool:
+    return isinstance(answer.get(name), str)
 
 
 def _error(kind: type[APIError], status_code: int, message: str, answer: Any) -> APIError:

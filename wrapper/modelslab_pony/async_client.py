@@ -136,11 +136,11 @@ class AsyncPonyClient:
 
     # --- for Job and Image ---------------------------------------------------------------
 
-    async def load(self, image: AsyncImage) -> bytes:
+    async def _load(self, image: AsyncImage) -> bytes:
         """See `AsyncImage.read`."""
         return (await self._download(image, Save(url=image.url, max_bytes=MAX_IMAGE_BYTES))).content
 
-    async def store(self, image: AsyncImage, path: Path, *, overwrite: bool) -> Path:
+    async def _store(self, image: AsyncImage, path: Path, *, overwrite: bool) -> Path:
         """See `AsyncImage.save`."""
         save = Save(url=image.url, path=path, overwrite=overwrite, max_bytes=MAX_IMAGE_BYTES)
         return (await self._download(image, save)).path or path

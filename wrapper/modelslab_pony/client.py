@@ -158,11 +158,11 @@ class PonyClient:
 
     # --- for Job and Image ---------------------------------------------------------------
 
-    def load(self, image: Image) -> bytes:
+    def _load(self, image: Image) -> bytes:
         """See `Image.read`."""
         return self._download(image, Save(url=image.url, max_bytes=MAX_IMAGE_BYTES)).content
 
-    def store(self, image: Image, path: Path, *, overwrite: bool) -> Path:
+    def _store(self, image: Image, path: Path, *, overwrite: bool) -> Path:
         """See `Image.save`."""
         save = Save(url=image.url, path=path, overwrite=overwrite, max_bytes=MAX_IMAGE_BYTES)
         return self._download(image, save).path or path

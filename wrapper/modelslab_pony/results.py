@@ -71,15 +71,15 @@ class _Image:
 class Loader(Protocol):
     """What an `Image` needs of its client."""
 
-    def load(self, image: Image) -> bytes: ...  # noqa: D102 - see Image.read
-    def store(self, image: Image, path: Path, *, overwrite: bool) -> Path: ...  # noqa: D102 - see Image.save
+    def _load(self, image: Image) -> bytes: ...
+    def _store(self, image: Image, path: Path, *, overwrite: bool) -> Path: ...
 
 
 class AsyncLoader(Protocol):
     """What an `AsyncImage` needs of its client."""
 
-    def load(self, image: AsyncImage) -> Awaitable[bytes]: ...  # noqa: D102 - see Image.read
-    def store(self, image: AsyncImage, path: Path, *, overwrite: bool) -> Awaitable[Path]: ...  # noqa: D102 - see above
+    def _load(self, image: AsyncImage) -> Awaitable[bytes]: ...
+    def _store(self, image: AsyncImage, path: Path, *, overwrite: bool) -> Awaitable[Path]: ...
 
 
 @frozen(kw_only=True)
@@ -94,7 +94,7 @@ class Image(_Image):
         Returns the bytes of a PNG, JPEG, WebP or GIF, told by its first bytes and not by its
         content type, which the CDN gets wrong. Raises `DownloadError`.
         """
-        return self._loader.load(self)
+        return self._loader._load(self)
 
     def save(self, path: StrPath, *, overwrite: bool = False) -> Path:
         """Download the file to `path`; it is there whole or not at all.
@@ -104,7 +104,7 @@ class Image(_Image):
         unless `overwrite`. Returns the path of the file. Raises `DownloadError`, and
         `InvalidRequestError` for what is no path.
         """
-        return self._loader.store(self, _path(path), overwrite=overwrite)
+        return self._loader._store(self, _path(path), overwrite=overwrite)
 
 
 @frozen(kw_only=True)
@@ -115,11 +115,11 @@ class AsyncImage(_Image):
 
     async def read(self) -> bytes:
         """Same as `Image.read`, awaited."""
-        return await self._loader.load(self)
+        return await self._loader._load(self)
 
     async def save(self, path: StrPath, *, overwrite: bool = False) -> Path:
         """Same as `Image.save`, awaited."""
-        return await self._loader.store(self, _path(path), overwrite=overwrite)
+        return await self._loader._store(self, _path(path), overwrite=overwrite)
 
 
 @frozen(kw_only=True)
