@@ -15,14 +15,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelslab_pony import _raw
+from modelslab_pony._shapes import (
+    field_errors,
+    flag,
+    job_id,
+    message_of,
+    meta_of,
+    number,
+    proxies,
+    seed,
+    status_of,
+    urls,
+)
 from modelslab_pony._steps import Reply
 from modelslab_pony.errors import (
     APIError,
     AuthenticationError,
     BadRequestError,
-    FieldErrors,
     InsufficientCreditsError,
-    JobId,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -59,8 +69,6 @@ _BY_TEXT: Sequence[tuple[re.Pattern[str], type[APIError]]] = [
     )
 ]
 
-_WEB = re.compile(r"\s*https?://\S", re.IGNORECASE)
-
 _ADVICE: Sequence[tuple[type[APIError], str]] = [
     (AuthenticationError, "check the key in MODELSLAB_API_KEY or api_key="),
     (InsufficientCreditsError, "add credits to the account, then send it again"),
@@ -79,7 +87,7 @@ def snapshot(reply: Reply) -> Snapshot:
     answer = _parse(reply)
     if not isinstance(answer, dict) or not (200 <= reply.status_code < 300):
         raise refusal(reply.status_code, reply.headers, answer)
-    word = _status(answer)
+    word = status_of(answer)
     if word == "error":
         raise refusal(reply.status_code, reply.headers, answer)
     if word == "failed":
@@ -87,17 +95,17 @@ def snapshot(reply: Reply) -> Snapshot:
     if word == "success":
         return _success(reply, answer)
     if word != "processing" and job_id(answer.get("id")) is None:
-        raise _error(UnexpectedResponseError, reply.status_code, _message(answer), answer)
+        raise _error(UnexpectedResponseError, reply.status_code, message_of(answer), answer)
     return _processing(answer)
 
 
 def refusal(status_code: int, headers: Mapping[str, str], answer: Any) -> APIError:
     """Return the error for an answer that is no job."""
-    message = _message(answer)
+    message = message_of(answer)
     kind = _kind(status_code, answer, message)
     error = _error(kind, status_code, message, answer)
     if isinstance(error, BadRequestError):
-        error.errors = _field_errors(answer)
+        error.errors = field_errors(answer)
     if isinstance(error, RateLimitError):
         error.retry_after = _retry_after(answer, headers)
     return error
@@ -105,7 +113,7 @@ def refusal(status_code: int, headers: Mapping[str, str], answer: Any) -> APIErr
 
 def is_refusal(error: APIError) -> bool:
     """Tell whether the service itself said no, so that it cannot have accepted the request."""
-    if isinstance(error.body, dict) and _status(error.body) in {"error", "failed"}:
+    if isinstance(error.body, dict) and status_of(error.body) in {"error", "failed"}:
         return True
     return error.status_code in {400, *_BY_CODE} and not isinstance(error, UnexpectedResponseError)
 
@@ -114,72 +122,48 @@ def is_refusal(error: APIError) -> bool:
 
 
 def _success(reply: Reply, answer: dict[str, Any]) -> Snapshot:
-    outputs = _urls(answer.get("output"))
+    outputs = urls(answer.get("output"))
     if not outputs:
         raise _error(UnexpectedResponseError, reply.status_code, "a success without images", answer)
-    proxies = _proxies(answer.get("proxy_links"))
-    found = _raw.success({**answer, "status": "success", "id": job_id(answer.get("id")), **_meta(answer)})
+    copies = proxies(answer.get("proxy_links"))
+    put_right = {"status": "success", "id": job_id(answer.get("id")), "output": outputs, "meta": meta_of(answer)}
+    found = _raw.success({**answer, **put_right})
     meta = _raw.value(found.meta)
     return Snapshot(
         status="success",
         id=found.id,
-        message=_message(answer),
-        links=tuple(Link(url=url, proxy_url=proxies.get(index)) for index, url in enumerate(outputs)),
-        seed=_seed(answer),
+        message=message_of(answer),
+        links=tuple(Link(url=url, proxy_url=copies.get(index)) for index, url in enumerate(found.output)),
+        seed=seed(answer),
         meta=meta.to_dict() if meta else {},
         generation_time=number(_raw.value(found.generation_time)),
-        nsfw_content_detected=_flag(_raw.value(found.nsfw_content_detected)),
+        nsfw_content_detected=flag(_raw.value(found.nsfw_content_detected)),
         raw=answer,
     )
 
 
 def _processing(answer: dict[str, Any]) -> Snapshot:
-    found = _raw.processing({**answer, "status": "processing", "id": job_id(answer.get("id")), **_meta(answer)})
+    found = _raw.processing({**answer, "status": "processing", "id": job_id(answer.get("id")), "meta": meta_of(answer)})
     meta = _raw.value(found.meta)
     return Snapshot(
         status="processing",
         id=_raw.value(found.id),
         eta=number(_raw.value(found.eta)),
-        message=_message(answer),
-        seed=_seed(answer),
+        message=message_of(answer),
+        seed=seed(answer),
         meta=meta.to_dict() if meta else {},
         raw=answer,
     )
 
 
 def _failed(reply: Reply, answer: dict[str, Any]) -> Snapshot:
-    message = _message(answer)
+    message = message_of(answer)
     if re.search(r"not found", message, re.IGNORECASE):
         raise _error(NotFoundError, reply.status_code, message, answer)
     return Snapshot(status="failed", id=job_id(answer.get("id")), message=message, raw=answer)
 
 
-# --- odd shapes put right --------------------------------------------------------------------
-
-
-def job_id(given: Any) -> JobId | None:
-    """Return an id as the service gave it, or None: it is an integer, a string, or "" for none.
-
-    A string with control characters or lone surrogates cannot be shown or sent, and is none.
-    """
-    if isinstance(given, bool):
-        return None
-    if isinstance(given, float) and given.is_integer():
-        return int(given)
-    if isinstance(given, int):
-        return given
-    return (given.strip() or None) if isinstance(given, str) and given.isprintable() else None
-
-
-def number(given: Any) -> float | None:
-    """Return a finite number that is not negative, also from a numeral in a string."""
-    if isinstance(given, bool) or not isinstance(given, int | float | str):
-        return None
-    try:
-        found = float(given)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) and found >= 0 else None
+# --- parsing ---------------------------------------------------------------------------------
 
 
 def _parse(reply: Reply) -> Any:
@@ -204,86 +188,11 @@ def _finite(numeral: str) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _urls(given: Any) -> list[str]:
-    """Return the output URLs; none at all if anything else stands among them."""
-    items = [given] if isinstance(given, str) else given
-    if not isinstance(items, list):
-        return []
-    urls = [item.strip() for item in items if isinstance(item, str) and _WEB.match(item)]
-    return urls if len(urls) == len(items) else []
-
-
-def _proxies(given: Any) -> dict[int, str]:
-    """Return CDN URLs by index; they come as a list, null, or an object {"0": url}."""
-    if isinstance(given, list):
-        pairs = list(enumerate(given))
-    elif isinstance(given, dict):
-        pairs = [(int(key), url) for key, url in given.items() if key.isascii() and key.isdigit() and len(key) < 4]
-    else:
-        pairs = []
-    return {index: url for index, url in pairs if isinstance(url, str) and url.strip()}
-
-
-def _meta(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return `meta` as an object; PHP sends an empty one as a list."""
-    meta = answer.get("meta")
-    return {"meta": meta if isinstance(meta, dict) else {}}
-
-
-def _seed(answer: dict[str, Any]) -> int | None:
-    seed = _meta(answer)["meta"].get("seed", answer.get("seed"))
-    if isinstance(seed, str) and re.fullmatch(r"\s*-?\d{1,20}\s*", seed, re.ASCII):
-        return int(seed)
-    return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
-
-
-def _flag(given: Any) -> bool | None:
-    return given if isinstance(given, bool) else None
-
-
-def _status(answer: Mapping[str, Any]) -> str | None:
-    status = answer.get("status")
-    return status.strip().lower() if isinstance(status, str) else None
-
-
-def _message(answer: Any) -> str:
-    """Return the service's words: `message`, also spelt `messege`, a text or an object of lists."""
-    if isinstance(answer, str):
-        return " ".join(re.sub(r"<[^>]*>", " ", answer).split())[:200]
-    if not isinstance(answer, dict):
-        return ""
-    for name in ("message", "messege", "error"):
-        given = answer.get(name)
-        if isinstance(given, str) and given.strip():
-            return given.strip()
-        if given and isinstance(given, dict):
-            return "; ".join(f"{field}: {' '.join(texts)}" for field, texts in _by_field(given).items())
-        if given and isinstance(given, list):
-            return " ".join(map(_text, given))
-    return ""
-
-
-def _field_errors(answer: Any) -> FieldErrors:
-    given = answer.get("message") or answer.get("messege") if isinstance(answer, dict) else None
-    return _by_field(given) if isinstance(given, dict) else {}
-
-
-def _by_field(given: Mapping[str, Any]) -> dict[str, list[str]]:
-    return {
-        str(field): [_text(text) for text in (texts if isinstance(texts, list) else [texts])]
-        for field, texts in given.items()
-    }
-
-
-def _text(given: Any) -> str:
-    return str(given) if given is None or isinstance(given, str | int | float) else "(nested)"
-
-
 # --- refusals --------------------------------------------------------------------------------
 
 
 def _kind(status_code: int, answer: Any, message: str) -> type[APIError]:
-    stated = _status(answer) if isinstance(answer, dict) else None
+    stated = status_of(answer) if isinstance(answer, dict) else None
     if status_code >= 500:
         return ServerError
     if stated in {"success", "processing"} or status_code < 200 or 300 <= status_code < 400:
@@ -293,7 +202,7 @@ def _kind(status_code: int, answer: Any, message: str) -> type[APIError]:
     fallback: type[APIError] = (
         BadRequestError if status_code == 400 else APIError if stated else UnexpectedResponseError
     )
-    if _field_errors(answer):
+    if field_errors(answer):
         return BadRequestError if stated else fallback
     return next((kind for pattern, kind in _BY_TEXT if stated and pattern.search(message)), fallback)
 
