@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,21 @@ def test_a_file_that_appears_meanwhile_is_the_disks_fault(
     with pytest.raises(errors.DownloadError, match="overwrite=True"):
         colour.play(save_to(path), answer, clock)
     assert (path.read_bytes(), service.paths) == (b"mine", ["text2img", URL])
+
+
+def test_a_disk_that_fails_late_is_not_tried_with_the_cdn(
+    colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes were right; downloading them again would end the same way."""
+
+    def fail(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(errors.DownloadError, match="No space left"):
+        colour.play(save_to(tmp_path / "a.png"), service.answers("success", PNG), clock)
+    assert service.paths == ["text2img", URL]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("path", [5, None, 1.5])

@@ -23,8 +23,7 @@ class JobProgress:
         self._live: Progress | None = None
         if console.is_terminal and not quiet:
             columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-            # Standard output is for paths, also when only standard error is a terminal.
-            self._live = Progress(*columns, console=console, transient=True, redirect_stdout=False)
+            self._live = Progress(*columns, console=console, transient=True)
             self._task = self._live.add_task("asking the service", total=None)
 
     def __enter__(self) -> Self:
