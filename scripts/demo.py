@@ -19,8 +19,8 @@ def main() -> int:
     """Start the simulator, run `pony text2img` against it, stop the simulator."""
     pony = str(Path(sys.executable).with_name("pony"))
     command = [pony, "simulator", "--port", "0", "--eta", "3"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=environment) as simulator:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as simulator:
         try:
             assert simulator.stdout is not None  # noqa: S101 - it is a pipe
             url = _base_url(simulator.stdout)

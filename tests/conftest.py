@@ -25,6 +25,7 @@ def service(clock: VirtualClock) -> Service:
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A developer's own key and URL reach no test."""
-    for name in ("MODELSLAB_API_KEY", "MODELSLAB_BASE_URL"):
+    """A developer's own key, URL and proxies reach no test."""
+    for name in ("MODELSLAB_API_KEY", "MODELSLAB_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)

@@ -272,3 +272,37 @@ def test_no_more_calls_than_allowed_are_in_flight() -> None:
 
     asyncio.run(run())
     assert most == 3
+
+
+@pytest.mark.parametrize("kind", [PonyClient, AsyncPonyClient])
+def test_no_proxy_has_a_part_in_what_stays_on_this_machine(kind: Any) -> None:
+    """It would be sent the key in the clear; for the service itself the environment's proxy is used."""
+    assert kind(KEY, base_url="http://127.0.0.1:4010")._httpx.trust_env is False
+    assert kind(KEY, base_url="http://localhost:4010")._httpx.trust_env is False
+    assert kind(KEY)._httpx.trust_env is True
+
+
+@pytest.mark.parametrize("kind", [PonyClient, AsyncPonyClient])
+@pytest.mark.parametrize(("name", "value"), [("HTTPS_PROXY", "ftp://x"), ("SSL_CERT_FILE", "/nonexistent")])
+def test_an_environment_that_cannot_be_used_is_named(
+    name: str, value: str, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the client is made, with the variables to look at."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(errors.ConfigurationError, match=name):
+        kind(KEY)
+
+
+@pytest.mark.parametrize(
+    "options", [{"sampler": 10**5000}, {"extra": {10**5000: 1}}, {"sampler": 7}, {"extra": {5: 1}}]
+)
+def test_odd_samplers_and_names_are_refused(
+    options: dict[str, Any], colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """Whatever they are."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("x", **options))
+
+    with pytest.raises(errors.InvalidRequestError, match=next(iter(options))):
+        colour.play(story, service, clock, strict=False)

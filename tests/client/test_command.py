@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -256,3 +258,16 @@ def test_what_was_saved_before_a_failure_is_shown(
     result = run("text2img", "x", "--samples", "2")
     assert (result.exit_code, result.stdout) == (32, "70010001-0.png\n")
     assert "pony fetch 70010001" in result.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_says_what_becomes_of_the_job(
+    number: int, code: int, run: Run, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`docker stop`, a cancelled CI run, a closed terminal: the id is not lost."""
+    before = signal.getsignal(number)
+    monkeypatch.setattr(clock, "sleep", lambda _: os.kill(os.getpid(), number))
+    answer = json.loads(run("text2img", "x", "--json").stdout)
+    assert (answer["error"]["exit_code"], answer["error"]["job_id"]) == (code, 70010001)
+    assert answer["resume"] == "pony fetch 70010001 -o ."
+    assert signal.getsignal(number) is before

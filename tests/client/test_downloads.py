@@ -20,6 +20,7 @@ from support.scripted import PNG, Service
 URL = "https://images.example/generations/a1-0.png"
 PROXY = "https://cdn.example/generations/a1-0.png"
 ONCE = RetryPolicy(attempts=1)
+WHOLE = PNG * 50 + b"IEND\xaeB`\x82"
 
 
 def read(pony: Any) -> Generator[Any, Any, Any]:
@@ -163,9 +164,20 @@ def test_a_compressed_picture_is_whole(colour: Colour, service: Service, clock: 
     """Its announced length is that of the compressed bytes."""
 
     def packed() -> httpx.Response:
-        return httpx.Response(200, content=gzip.compress(PNG * 50), headers={"content-encoding": "gzip"})
+        return httpx.Response(200, content=gzip.compress(WHOLE), headers={"content-encoding": "gzip"})
 
-    assert colour.play(read, service.answers("success", packed), clock, retry=ONCE) == PNG * 50
+    assert colour.play(read, service.answers("success", packed), clock, retry=ONCE) == WHOLE
+
+
+def test_a_compressed_picture_that_was_cut_is_not_kept(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """Its length is right, and unpacking does not complain."""
+    whole = gzip.compress(PNG + os.urandom(5000))
+
+    def cut() -> httpx.Response:
+        return httpx.Response(200, content=whole[: len(whole) // 2], headers={"content-encoding": "gzip"})
+
+    with pytest.raises(errors.DownloadError, match="no end"):
+        colour.play(read, service.answers("fetch_success_minimal", cut), clock, retry=ONCE)
 
 
 @pytest.mark.parametrize(("codes", "tries"), [((404, 403), 2), ((403, 403), 1)])

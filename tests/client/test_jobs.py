@@ -348,3 +348,56 @@ def test_a_callback_that_cannot_be_called_costs_nothing(colour: Colour, service:
     with pytest.raises(errors.InvalidRequestError, match="on_update"):
         colour.play(story, service, clock)
     assert service.calls == []
+
+
+@pytest.mark.parametrize("code", [401, 403, 404])
+def test_a_gateways_page_says_nothing_about_the_job(
+    code: int, colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """One HTML refusal in the middle does not end the wait; the service's own would."""
+    page = httpx.Response(code, text="<html>nginx</html>")
+    assert colour.play(make, service.answers("processing", page, DONE), clock).id == 70010006
+    own = httpx.Response(404, json={"status": "error", "message": "Request not found"})
+    with pytest.raises(errors.NotFoundError):
+        colour.play(make, service.answers("processing", own), clock)
+
+
+def test_an_error_about_another_job_gets_a_note_about_this_one(service: Service, clock: VirtualClock) -> None:
+    """A callback that asks about a second job must not hide the first."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("x", on_update=lambda _: pony.fetch(99)))
+
+    with pytest.raises(errors.NotFoundError) as raised:
+        Colour("sync").play(story, service.answers("processing", "failed_request_not_found"), clock)
+    assert raised.value.job_id == 99
+    assert "job 70010006 was accepted" in raised.value.__notes__[0]
+
+
+def test_an_exception_that_takes_no_notes_stays_what_it_is(service: Service, clock: VirtualClock) -> None:
+    """Frozen ones refuse."""
+
+    class Frozen(Exception):
+        def __setattr__(self, name: str, value: object) -> None:
+            raise AttributeError(name)
+
+    def fail(_: Any) -> None:
+        raise Frozen
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("x", on_update=fail))
+
+    with pytest.raises(Frozen):
+        Colour("sync").play(story, service.answers("processing"), clock)
+
+
+def test_a_coroutine_function_is_no_callback_of_the_blocking_client(service: Service, clock: VirtualClock) -> None:
+    """It would never run."""
+
+    async def note(_: Any) -> None: ...
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("x", on_update=note))
+
+    with pytest.raises(errors.InvalidRequestError, match="on_update"):
+        Colour("sync").play(story, service, clock)

@@ -57,6 +57,8 @@ ECHOES: list[Any] = [
     {"status": "failed", "id": "", "message": KEY, "output": ""},
     {"status": "processing", "id": "\ud800"},
     UnicodeError("from a transport"),
+    httpx.RemoteProtocolError(f"illegal status line: bytearray(b'{KEY}')"),
+    httpx.Response(200, content=json.dumps({"status": "error", "message": KEY}).encode("utf-16")),
     httpx.Response(200, content=b'{"status": "error", "message": "' + KEY.replace("/", "\\/").encode() + b'"}'),
 ]
 

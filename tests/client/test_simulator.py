@@ -185,3 +185,47 @@ def test_what_nobody_serves_is_404(clock: VirtualClock) -> None:
     simulator = Simulator(clock=clock.now)
     assert simulator.answer("GET", f"{BASE}/text2img", b"").status_code == 404
     assert simulator.answer("POST", "https://modelslab.com/", b"{}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("url", "change"),
+    [
+        ("http://[/api/v6/images/text2img", {}),
+        (f"{BASE}/text2img", {"prompt": "\ud800 a lone surrogate"}),
+        (f"{BASE}/text2img", {"deep": json.loads("[" * 900 + "]" * 900)}),
+    ],
+    ids=["host", "surrogate", "deep"],
+)
+def test_no_request_makes_it_fall_over(url: str, change: dict[str, Any], clock: VirtualClock) -> None:
+    """It answers, and what it accepts it can also draw."""
+    simulator = Simulator(eta=0, clock=clock.now)
+    body = {"key": "k", "model_id": "m", "prompt": "p", **change}
+    answer = simulator.answer("POST", url, json.dumps(body).encode())
+    assert answer.status_code in {200, 400}
+    for link in json.loads(answer.content).get("output", []):
+        assert simulator.answer("GET", link, b"").status_code == 200
+
+
+def test_a_log_that_cannot_be_written_fails_no_request(clock: VirtualClock) -> None:
+    """Its reader is gone, or its encoding too small."""
+
+    def log(*_: Any) -> None:
+        raise BrokenPipeError
+
+    simulator = Simulator(clock=clock.now, log=log)
+    assert simulator.answer("GET", "http://127.0.0.1/", b"").status_code == 404
+
+
+def test_an_outcome_that_is_none_is_refused() -> None:
+    """And not taken for a success."""
+    with pytest.raises(ValueError, match="outcome must be one of success, failed, not 'bad'"):
+        Simulator(outcome="bad")  # type: ignore[arg-type]  # that is the point
+
+
+def test_its_client_asks_it_and_not_what_the_environment_names(
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make mock` leaves such a variable behind."""
+    monkeypatch.setenv("MODELSLAB_BASE_URL", "http://127.0.0.1:4010")
+    with Simulator(eta=0, clock=clock.now).client(clock=clock) as pony:
+        assert len(pony.text2img("a lighthouse").images) == 1

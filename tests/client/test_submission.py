@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import httpx
@@ -196,3 +196,66 @@ def test_a_redirect_is_not_followed(colour: Colour, service: Service, clock: Vir
     with pytest.raises(errors.UnknownResponseError):
         colour.play(submit, service.answers(moved), clock)
     assert service.paths == ["text2img"]
+
+
+class _Breaks(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Gives its content, then fails: in reading on, or in closing."""
+
+    def __init__(self, content: bytes, *, closing: bool) -> None:
+        self._content, self._closing = content, closing
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._content
+        if not self._closing:
+            raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self:
+            yield chunk
+
+    def close(self) -> None:
+        if self._closing:
+            raise httpx.CloseError("closing failed")
+
+    async def aclose(self) -> None:
+        self.close()
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_an_answer_that_came_whole_counts_whatever_broke_after_it(
+    closing: bool, colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """The job's id is in it; one that was cut short proves nothing."""
+    whole = b'{"status": "processing", "id": 777}'
+    service.answers(lambda: httpx.Response(200, stream=_Breaks(whole, closing=closing)))
+    assert colour.play(submit, service, clock).id == 777
+    if not closing:
+        service.answers(lambda: httpx.Response(200, stream=_Breaks(whole[:-1], closing=False)))
+        with pytest.raises(errors.SubmissionUnknown):
+            colour.play(submit, service, clock)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'<br />\n<b>Warning</b>: deprecated<br />\n{"status": "processing", "id": 777}',
+        b'{"status": "processing", "id": 777, "message": "two\nlines"}',
+        b'\xef\xbb\xbf{"status": "processing", "id": 777}',
+    ],
+)
+def test_sloppy_json_still_gives_the_id(content: bytes, colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """A PHP warning above, a raw line break inside, a byte order mark."""
+    assert colour.play(submit, service.answers(httpx.Response(200, content=content)), clock).id == 777
+
+
+def test_what_cannot_be_written_as_json_was_not_sent(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """Nested so deep that it fits alone and not inside the request."""
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img("x", extra={"deep": deep}))
+
+    with pytest.raises(errors.InvalidRequestError, match="Nothing was sent"):
+        colour.play(story, service, clock)

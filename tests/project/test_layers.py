@@ -18,7 +18,7 @@ PACKAGE = ROOT / "wrapper" / "modelslab_pony"
 
 # From the bottom up; a module imports from its own layer and those below it.
 LAYERS = [
-    {"_version", "errors", "policies", "_rules", "_shapes", "samplers", "results", "_steps"},
+    {"_version", "errors", "policies", "_redact", "_rules", "_shapes", "samplers", "results", "_steps"},
     {"_raw"},
     {"requests", "_classify", "_schedule", "_files"},
     {"_flow"},

@@ -16,8 +16,8 @@ PONY = str(Path(sys.executable).with_name("pony"))
 def test_the_simulator_command_serves_what_it_is_told(outcome: str, code: int, tmp_path: Path) -> None:
     """On a free port that it names; jobs end as asked, and `pony text2img` says so."""
     command = [PONY, "simulator", "--port", "0", "--eta", "0", "--outcome", outcome]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=environment) as process:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().split()[-1]

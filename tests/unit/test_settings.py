@@ -35,7 +35,6 @@ def test_without_a_key_the_way_to_one_is_named(key: str | None) -> None:
         "https://",
         "https://a.example:port",
         "https://[x",
-        "https://u:p@a.example",
         "https://a.example/?key=1",
         "https://a.example/#x",
     ],
@@ -90,3 +89,11 @@ def test_at_least_one_call_may_be_in_flight(value: Any) -> None:
     """A gate of none would hang for ever."""
     with pytest.raises(ConfigurationError, match="max_in_flight"):
         checked_in_flight(value)
+
+
+@pytest.mark.parametrize("url", ["https://u:hunter2@a.example", "https://:hunter2@a.example"])
+def test_a_password_in_the_base_url_is_refused_and_not_repeated(url: str) -> None:
+    """Neither in the error nor in a repr."""
+    with pytest.raises(ConfigurationError, match="user name or password") as raised:
+        Settings.resolve("k", url)
+    assert "hunter2" not in str(raised.value)

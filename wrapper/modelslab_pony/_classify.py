@@ -7,7 +7,6 @@ spec and docs, the oddities in captured replies (tests/replies/).
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import re
@@ -111,6 +110,11 @@ def refusal(status_code: int, headers: Mapping[str, str], answer: Any) -> APIErr
     return error
 
 
+def is_ours(error: APIError) -> bool:
+    """Tell whether the answer is the service's own, and not a gateway's."""
+    return isinstance(error.body, dict) and status_of(error.body) is not None
+
+
 def is_refusal(error: APIError) -> bool:
     """Tell whether the service itself said no, so that it cannot have accepted the request."""
     if isinstance(error.body, dict) and status_of(error.body) in {"error", "failed"}:
@@ -169,23 +173,47 @@ def _failed(reply: Reply, answer: dict[str, Any]) -> Snapshot:
 def _parse(reply: Reply) -> Any:
     """Return the JSON, or the text if it is none."""
     try:
-        return _json(reply.body)
-    except UnicodeDecodeError:
-        with contextlib.suppress(ValueError, RecursionError):
-            return _json(reply.body.decode("latin-1"))
+        answer = _json(_text_of(reply.body))
     except (ValueError, RecursionError):
-        pass
-    return reply.body[: BODY_KEPT * 4].decode("utf-8", "replace")[:BODY_KEPT]
+        answer = reply.body[: BODY_KEPT * 4].decode("utf-8", "replace")
+    return answer[:BODY_KEPT] if isinstance(answer, str) else answer
 
 
-def _json(content: bytes | str) -> Any:
-    """Parse JSON; NaN and infinities, which JSON does not have, become null."""
-    return json.loads(content, parse_constant=lambda _: None, parse_float=_finite)
+def is_whole_object(body: bytes) -> bool:
+    """Tell whether a body is a JSON object from its first character to its last."""
+    try:
+        return isinstance(_json(_text_of(body)), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _text_of(body: bytes) -> str:
+    try:
+        return body.decode(json.detect_encoding(body))
+    except UnicodeDecodeError:
+        return body.decode("latin-1")
+
+
+def _json(text: str) -> Any:
+    """Parse JSON, also below a warning that PHP printed, with raw line breaks in its strings.
+
+    NaN and infinities, which JSON does not have, become null.
+    """
+    try:
+        return _DECODER.decode(text.removeprefix("\ufeff"))
+    except ValueError:
+        start = text.find("{")
+        if start <= 0:
+            raise
+        return _DECODER.decode(text[start:])
 
 
 def _finite(numeral: str) -> float | None:
     found = float(numeral)
     return found if math.isfinite(found) else None
+
+
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite, strict=False)
 
 
 # --- refusals --------------------------------------------------------------------------------

@@ -5,13 +5,14 @@ Whether a generation POST may be sent again is decided here, in `submit`, and no
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from attrs import evolve, frozen
 
-from modelslab_pony._classify import is_refusal
+from modelslab_pony._classify import is_ours, is_refusal
 from modelslab_pony._classify import snapshot as read_snapshot
 from modelslab_pony._schedule import Random, poll_delay, retry_delay
 from modelslab_pony._steps import Event, Flow, Lost, Reply, Report, Save, Saved, Send, Sleep, Step, Unsaved, Woke
@@ -213,6 +214,11 @@ def _look(event: Reply | Lost, job: Snapshot) -> Snapshot | PonyError:
             return read_snapshot(event).after(job)
         except APIError as refused:
             error = refused
+            if 400 <= event.status_code < 500 and not isinstance(refused, RateLimitError) and not is_ours(refused):
+                # A gateway's page says nothing about the job.
+                error = UnexpectedResponseError(
+                    str(refused), status_code=refused.status_code, message=refused.message, body=refused.body
+                )
     error.job_id = job.id
     lost = isinstance(error, NotFoundError)
     error.args = (f"{error} [asking about job {job.id}{'' if lost else f'; {_way_back(job.id)}'}]",)
@@ -245,7 +251,9 @@ def name_job(fault: BaseException, job: JobId | None) -> None:
         return
     if isinstance(fault, PonyError):
         fault.job_id = job if fault.job_id is None else fault.job_id
-    else:
+        if fault.job_id == job:
+            return
+    with contextlib.suppress(Exception):  # an exception of the caller's may take no notes
         fault.add_note(f"job {job} was accepted; {_way_back(job)}")
 
 

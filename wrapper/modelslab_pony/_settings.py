@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import math
 import os
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from modelslab_pony._redact import Redactor
 from modelslab_pony._rules import shown
 from modelslab_pony.errors import ConfigurationError, InvalidRequestError, JobId
 
@@ -30,6 +32,16 @@ class Settings:
 
     base_url: str
     key: str = field(repr=False)
+    redactor: Redactor = field(init=False, repr=False, eq=False)
+
+    @redactor.default
+    def _redactor(self) -> Redactor:
+        return Redactor(self.key)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether calls stay on this machine, where no proxy has a part in them."""
+        return _is_this_machine(urlsplit(self.base_url).hostname or "")
 
     @classmethod
     def resolve(cls, api_key: str | None, base_url: str | None) -> Settings:
@@ -58,14 +70,9 @@ def _base_url(given: str) -> str:
     except ValueError:
         host = None
     is_plain = url.isprintable() and not any(character.isspace() for character in url)
-    if (
-        not host
-        or not is_plain
-        or parts.scheme not in {"http", "https"}
-        or parts.query
-        or parts.fragment
-        or parts.username
-    ):
+    if "@" in url:
+        raise ConfigurationError("the base URL holds a user name or password, which the service does not take")
+    if not host or not is_plain or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
         message = f"the base URL {given!r} cannot be used: it has to look like {DEFAULT_BASE_URL}"
         raise ConfigurationError(message)
     if parts.scheme == "http" and not _is_this_machine(host):
@@ -100,9 +107,9 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -MOST_SECONDS < value < MOST_SECONDS
 
 
-def checked_callback(value: Any) -> None:
-    """Refuse an `on_update` that cannot be called, before anything is paid for."""
-    if value is not None and not callable(value):
+def checked_callback(value: Any, *, awaited: bool) -> None:
+    """Refuse an `on_update` that cannot be called, or would never run, before anything is paid for."""
+    if value is not None and (not callable(value) or (inspect.iscoroutinefunction(value) and not awaited)):
         message = f"must be a function of one JobStatus, not {shown(value)}"
         raise InvalidRequestError(f"on_update {message}. Nothing was sent.", errors={"on_update": [message]})
 
@@ -127,7 +134,7 @@ def checked_id(value: Any) -> JobId:
 def checked_in_flight(value: Any) -> int:
     """Return how many calls may be under way at once. Raises `ConfigurationError`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        message = f"max_in_flight must be an integer of at least 1, not {value!r}"
+        message = f"max_in_flight must be an integer of at least 1, not {shown(value)}"
         raise ConfigurationError(message)
     return value
 

@@ -89,7 +89,7 @@ def status_of(answer: Mapping[str, Any]) -> str | None:
 def message_of(answer: Any) -> str:
     """Return the service's words: `message`, also spelt `messege`, a text or an object of lists."""
     if isinstance(answer, str):
-        return " ".join(re.sub(r"<[^>]*>", " ", answer).split())[:200]
+        return " ".join(re.sub(r"<[^<>]*>", " ", answer[:2000]).split())[:200]
     if not isinstance(answer, dict):
         return ""
     for name in ("message", "messege", "error"):

@@ -67,7 +67,7 @@ class AsyncPonyClient:
             random=random.random,
         )
         own = _http.checked_client(http_client, httpx.AsyncClient, "AsyncPonyClient")
-        self._httpx = own or httpx.AsyncClient(**_http.options(max_in_flight))
+        self._httpx = own or _http.own_client(httpx.AsyncClient, self._settings, max_in_flight)
         # Tests put a virtual clock here.
         self._now: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
@@ -94,7 +94,7 @@ class AsyncPonyClient:
     ) -> AsyncGeneration:
         """Same as `PonyClient.generate`, awaited."""
         fields = wire(request, strict=self._strict)
-        checked_callback(on_update)
+        checked_callback(on_update, awaited=True)
         flow = _flow.generate(self._context, request, fields, self._now(), seconds("wait_timeout", wait_timeout))
 
         async def report(snapshot: Snapshot) -> None:
@@ -181,13 +181,15 @@ class AsyncPonyClient:
             raise closed()
 
     async def _send(self, step: Send) -> Event:
+        arguments = _http.request(step, self._settings)
+        response = None
+        body = bytearray()
         async with self._gate:
             self._check_open()
             try:
-                call = self._httpx.build_request(**_http.request(step, self._settings), **self._timeout)
+                call = self._httpx.build_request(**arguments, **self._timeout)
                 response = await self._httpx.send(call, stream=True, follow_redirects=False)
                 try:
-                    body = bytearray()
                     async for chunk in response.aiter_bytes():
                         body += chunk
                         if len(body) > _http.MAX_ANSWER_BYTES:
@@ -195,8 +197,8 @@ class AsyncPonyClient:
                 finally:
                     await response.aclose()
             except _http.SEND_FAULTS as fault:
-                return _http.lost(self._now(), fault)
-        return _http.reply(self._now(), response, bytes(body), self._settings)
+                return _http.broken(self._now(), fault, response, body, self._settings)
+        return _http.reply(self._now(), response, body, self._settings)
 
     async def _save(self, step: Save) -> Event:
         sink = None
@@ -211,7 +213,7 @@ class AsyncPonyClient:
                         sink.write(chunk)
                 path, content = await asyncio.to_thread(sink.commit, arrival.end())
             except _http.SAVE_FAULTS as fault:
-                return _http.unsaved(self._now(), fault)
+                return _http.unsaved(self._now(), fault, self._settings)
             finally:
                 if sink is not None:
                     sink.discard()
@@ -240,7 +242,7 @@ class AsyncJob(BaseJob):
     ) -> AsyncGeneration:
         """Same as `Job.wait`, awaited; so is `on_update`, if it is a coroutine function."""
         client = self._client
-        checked_callback(on_update)
+        checked_callback(on_update, awaited=True)
         flow = _flow.wait(client._context, self._snapshot, client._now(), seconds("timeout", timeout))
 
         async def report(snapshot: Snapshot) -> None:

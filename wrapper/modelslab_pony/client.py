@@ -74,7 +74,7 @@ class PonyClient:
             random=random.random,
         )
         own = _http.checked_client(http_client, httpx.Client, "PonyClient")
-        self._httpx = own or httpx.Client(**_http.options(max_in_flight))
+        self._httpx = own or _http.own_client(httpx.Client, self._settings, max_in_flight)
         # Tests put a virtual clock here.
         self._now: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
@@ -107,7 +107,7 @@ class PonyClient:
         `on_update` is called with each `JobStatus`. Raises what `submit` and `Job.wait` raise.
         """
         fields = wire(request, strict=self._strict)
-        checked_callback(on_update)
+        checked_callback(on_update, awaited=False)
         flow = _flow.generate(self._context, request, fields, self._now(), seconds("wait_timeout", wait_timeout))
 
         def report(snapshot: Snapshot) -> None:
@@ -203,13 +203,15 @@ class PonyClient:
             raise closed()
 
     def _send(self, step: Send) -> Event:
+        arguments = _http.request(step, self._settings)
+        response = None
+        body = bytearray()
         with self._gate:
             self._check_open()
             try:
-                call = self._httpx.build_request(**_http.request(step, self._settings), **self._timeout)
+                call = self._httpx.build_request(**arguments, **self._timeout)
                 response = self._httpx.send(call, stream=True, follow_redirects=False)
                 try:
-                    body = bytearray()
                     for chunk in response.iter_bytes():
                         body += chunk
                         if len(body) > _http.MAX_ANSWER_BYTES:
@@ -217,8 +219,8 @@ class PonyClient:
                 finally:
                     response.close()
             except _http.SEND_FAULTS as fault:
-                return _http.lost(self._now(), fault)
-        return _http.reply(self._now(), response, bytes(body), self._settings)
+                return _http.broken(self._now(), fault, response, body, self._settings)
+        return _http.reply(self._now(), response, body, self._settings)
 
     def _save(self, step: Save) -> Event:
         sink = None
@@ -233,7 +235,7 @@ class PonyClient:
                         sink.write(chunk)
                 path, content = sink.commit(arrival.end())
             except _http.SAVE_FAULTS as fault:
-                return _http.unsaved(self._now(), fault)
+                return _http.unsaved(self._now(), fault, self._settings)
             finally:
                 if sink is not None:
                     sink.discard()
@@ -263,7 +265,7 @@ class Job(BaseJob):
         `APIError` or `TransportError` that outlasted the `RetryPolicy`; each names the job.
         """
         client = self._client
-        checked_callback(on_update)
+        checked_callback(on_update, awaited=False)
         flow = _flow.wait(client._context, self._snapshot, client._now(), seconds("timeout", timeout))
 
         def report(snapshot: Snapshot) -> None:

@@ -118,7 +118,8 @@ def wire(request: Request, *, strict: bool) -> dict[str, Any]:
     given = {attribute.name: getattr(request, attribute.name) for attribute in _spec_fields(request)}
     if request.sampler is not None:
         errors.update(_sampler_problems(request))
-        sampler = samplers.find(str(request.sampler))
+        name: Any = request.sampler
+        sampler = samplers.find(name) if isinstance(name, str) else None
         if sampler:
             given["scheduler"] = sampler.scheduler
             given["algorithm_type"] = sampler.algorithm_type
@@ -151,7 +152,8 @@ def _missing(request: Request) -> dict[str, list[str]]:
 
 def _sampler_problems(request: Request) -> dict[str, list[str]]:
     if not isinstance(request.sampler, str) or samplers.find(request.sampler) is None:
-        near = " or ".join(map(repr, samplers.suggestions(str(request.sampler))))
+        names = samplers.suggestions(request.sampler) if isinstance(request.sampler, str) else []
+        near = " or ".join(map(repr, names))
         hint = f"did you mean {near}?" if near else "see modelslab_pony.samplers.SAMPLERS"
         return {"sampler": [f"{shown(request.sampler)} is not known; {hint}"]}
     defaults = {attribute.name: attribute.default for attribute in fields(type(request))}
@@ -171,7 +173,9 @@ def _extra_problems(request: Request) -> dict[str, list[str]]:
     for name in names:
         if name == "key":
             errors["extra.key"] = ["the API key belongs to the client: PonyClient(api_key=...)"]
-        elif not isinstance(name, str) or name in own:
+        elif not isinstance(name, str):
+            errors["extra"] = [f"must have texts for names, not {shown(name)}"]
+        elif name in own:
             errors[f"extra.{name}"] = ["is a field of its own; give it as a keyword"]
     return errors
 

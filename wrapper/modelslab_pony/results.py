@@ -99,10 +99,10 @@ class Image(_Image):
     def save(self, path: StrPath, *, overwrite: bool = False) -> Path:
         """Download the file to `path`; it is there whole or not at all.
 
-        `path` is a file, or an existing folder in which the file is named after its URL.
-        Missing parent folders are made. A file that exists is kept, and the call refused,
-        unless `overwrite`. Returns the path of the file. Raises `DownloadError`, and
-        `InvalidRequestError` for what is no path.
+        `path` is a file, or an existing folder in which the file is named after its URL, with a
+        number if that name is taken. Missing parent folders are made. A file that exists is kept,
+        and the call refused, unless `overwrite`. Returns the path of the file. Raises
+        `DownloadError`, and `InvalidRequestError` for what is no path.
         """
         return self._loader._store(self, _path(path), overwrite=overwrite)
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from modelslab_pony._disk import DiskError, check_writable
 from modelslab_pony._settings import DEFAULT_WAIT, seconds
 from modelslab_pony._version import __version__
+from modelslab_pony.cli import _signals
 from modelslab_pony.cli._progress import JobProgress
 from modelslab_pony.cli._report import Outcome
 from modelslab_pony.client import Job, PonyClient
@@ -22,6 +23,7 @@ app = typer.Typer(
     help="Images from ModelsLab's Pony models. The API key is read from MODELSLAB_API_KEY.",
     no_args_is_help=True,
     add_completion=True,
+    rich_markup_mode=None,  # its boxes cut off the names of options
     pretty_exceptions_show_locals=False,  # locals would show the key
 )
 
@@ -121,7 +123,7 @@ def simulator(
     standing_in = Simulator(
         eta=eta,
         outcome=outcome,
-        log=lambda call, answer: typer.echo(f"simulator: {call.method} {call.path} → {answer.said}"),
+        log=lambda call, answer: typer.echo(f"simulator: {call.method} {call.url} -> {answer.said}"),
     )
     server.server(standing_in).run(sockets=[listening])
 
@@ -132,7 +134,11 @@ def _run(
     """Begin a job or take up an old one, wait for it, save its images."""
     outcome = Outcome(output, as_json=as_json)
     try:
-        with PonyClient(strict=strict) as client, JobProgress(Console(stderr=True), quiet=as_json) as progress:
+        with (
+            _signals.raised(),
+            PonyClient(strict=strict) as client,
+            JobProgress(Console(stderr=True), quiet=as_json) as progress,
+        ):
             _check_output(output)
             seconds("timeout", timeout)  # before anything is paid for
             job = begin(client)
@@ -144,8 +150,8 @@ def _run(
         outcome.succeeded(generation)
     except PonyError as error:
         outcome.failed(error)
-    except KeyboardInterrupt:
-        outcome.interrupted()
+    except KeyboardInterrupt as stop:
+        outcome.interrupted(_signals.exit_code(stop))
 
 
 def _check_output(folder: Path) -> None:

@@ -1,11 +1,8 @@
-"""The exit code of each error, for scripts. 0 is success, 1 a fault of ours, 2 wrong usage."""
+"""The exit code of each error, for scripts. 0 is success, 1 a fault of ours, 2 wrong usage; see also `_signals`."""
 
 from __future__ import annotations
 
 from modelslab_pony import errors
-
-INTERRUPTED = 130
-"""Ctrl-C, as shells have it."""
 
 _CODES: dict[type[errors.PonyError], int] = {
     errors.ConfigurationError: 10,

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
-from modelslab_pony.cli._exits import INTERRUPTED, exit_code
+from modelslab_pony.cli._exits import exit_code
 from modelslab_pony.errors import (
     APIError,
     BadRequestError,
@@ -54,12 +54,12 @@ class Outcome:
         resume_id = None if is_over else job_id
         self._end(type(error).__name__, str(error), exit_code(error), {"job_id": job_id, **_details(error)}, resume_id)
 
-    def interrupted(self) -> NoReturn:
+    def interrupted(self, code: int) -> NoReturn:
         """Say what becomes of a job that is no longer waited for."""
         said = "interrupted before the service answered: the job may have been accepted and billed"
         if self.job_id is not None:
             said = f"interrupted: job {self.job_id} goes on and is not lost"
-        self._end("Interrupted", said, INTERRUPTED, {"job_id": self.job_id}, self.job_id)
+        self._end("Interrupted", said, code, {"job_id": self.job_id}, self.job_id)
 
     def _end(self, kind: str, said: str, code: int, details: dict[str, Any], job_id: JobId | None) -> NoReturn:
         resume = None if job_id is None else f"pony fetch {shlex.quote(str(job_id))} -o {shlex.quote(str(self.output))}"

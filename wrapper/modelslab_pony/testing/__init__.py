@@ -19,4 +19,7 @@ __all__ = sorted(_HOME)  # noqa: PLE0605 - a list, which a test holds to the imp
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    try:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"{error}: pip install 'modelslab-pony[testing]'", name=error.name) from None

@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
@@ -34,11 +34,6 @@ class Call:
     method: str
     url: str
     body: bytes = field(repr=False)
-
-    @property
-    def path(self) -> str:
-        """The path of the URL."""
-        return urlsplit(self.url).path
 
 
 @frozen(kw_only=True)
@@ -78,12 +73,20 @@ class Core:
     def __init__(self, *, key: str | None, eta: float, outcome: Outcome, chance: random.Random) -> None:
         self.key = key
         self.eta = eta
+        if outcome not in get_args(Outcome):
+            raise ValueError(f"outcome must be one of {', '.join(get_args(Outcome))}, not {outcome!r}")
         self.outcome: Outcome = outcome
         self.jobs: dict[int, SimulatedJob] = {}
         self._chance = chance
 
     def answer(self, call: Call, now: float) -> Answer:
         """Answer one request."""
+        try:
+            return self._answer(call, now)
+        except (ValueError, RecursionError) as fault:  # a host that is none, fields nested too deep
+            return _refuse(400, f"the request cannot be read: {type(fault).__name__}")
+
+    def _answer(self, call: Call, now: float) -> Answer:
         parts = urlsplit(call.url)
         folder, _, name = parts.path.rpartition("/")
         if call.method == "GET" and folder in {IMAGES_PATH, CDN_PATH}:

@@ -14,6 +14,7 @@ Colour = tuple[int, int, int]
 
 def render(prompt: str, seed: int, width: int, height: int) -> bytes:
     """Return a PNG of width x height pixels: a sky, hills, and the prompt's words."""
+    prompt = prompt.encode("utf-8", "replace").decode()  # a lone surrogate has no picture
     chance = random.Random(f"{seed} {prompt}")  # noqa: S311 - a picture, not a secret
     hue = chance.random()
     sky = _sky(_colour(hue, 0.55, 0.35), _colour(hue + 0.12, 0.5, 0.95), width, height)

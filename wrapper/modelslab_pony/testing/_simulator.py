@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from modelslab_pony._settings import DEFAULT_BASE_URL
 from modelslab_pony.async_client import AsyncPonyClient
 from modelslab_pony.client import PonyClient
 from modelslab_pony.testing._clock import VirtualClock
@@ -78,7 +80,8 @@ class Simulator:
         call = Call(method=method, url=url, body=body)
         answer = self._core.answer(call, self._clock())
         if self._log is not None:
-            self._log(call, answer)
+            with contextlib.suppress(OSError, ValueError):  # a log that cannot be written is no fault of a request
+                self._log(call, answer)
         return answer
 
     def transport(self) -> SimulatorTransport:
@@ -125,4 +128,5 @@ class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 def _client_options(options: dict[str, Any]) -> dict[str, Any]:
-    return {"api_key": "simulator-key", **options}
+    # Not from the environment, which may name another service.
+    return {"api_key": "simulator-key", "base_url": DEFAULT_BASE_URL, **options}
