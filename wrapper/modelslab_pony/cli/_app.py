@@ -106,7 +106,7 @@ def simulator(
     eta: Annotated[float, typer.Option(min=0, help="Seconds that a job takes.")] = 3.0,
     outcome: Annotated[Literal["success", "failed"], typer.Option(help="What becomes of a job.")] = "success",
 ) -> None:
-    """Run a stand-in for the service on this machine: no key, no cost."""
+    """Run a stand-in for the service, without key or cost."""
     try:
         from modelslab_pony.testing import Simulator, server  # noqa: PLC0415 - an extra of its own
     except ModuleNotFoundError as error:
