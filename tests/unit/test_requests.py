@@ -9,7 +9,7 @@ from attrs import NOTHING, fields
 
 from modelslab_pony import InvalidRequestError, TextToImage
 from modelslab_pony._rules import Rule
-from modelslab_pony.requests import TextToImageOptions, text_to_image, wire
+from modelslab_pony.requests import TextToImageOptions, wire
 from modelslab_pony.testing._spec import effective_spec
 
 SPEC = effective_spec()["components"]["schemas"]["TextToImageRequest"]
@@ -27,7 +27,7 @@ BOUNDED = [
 
 def refused(**options: Any) -> dict[str, list[str]]:
     with pytest.raises(InvalidRequestError) as raised:
-        wire(text_to_image(options.pop("prompt", "a lighthouse"), options), strict=True)
+        wire(TextToImage(options.pop("prompt", "a lighthouse"), **options), strict=True)
     assert "Nothing was sent" in str(raised.value)
     return {name: list(texts) for name, texts in raised.value.errors.items()}
 
@@ -106,7 +106,7 @@ def test_without_strict_any_bound_may_be_broken() -> None:
 def test_each_bound_is_allowed_and_one_step_past_it_is_not(name: str, bound: str, value: Any) -> None:
     """Both ends of every range, with a sentence that names field, range and value."""
     step = RULES[name].multiple_of or 1
-    assert wire(text_to_image("x", {name: value}), strict=True)[name] == value
+    assert wire(TextToImage("x", **{name: value}), strict=True)[name] == value
     past = value - step if bound == "minimum" else value + step
     (text,) = refused(**{name: past})[name]
     assert str(past) in text

@@ -30,7 +30,7 @@ from modelslab_pony._settings import (
 from modelslab_pony._steps import Event, Flow, Report, Result, Save, Saved, Send, Sleep, Step, Woke, resume
 from modelslab_pony.errors import JobId
 from modelslab_pony.policies import PollPolicy, RetryPolicy
-from modelslab_pony.requests import Request, TextToImageOptions, text_to_image, wire
+from modelslab_pony.requests import Request, TextToImage, TextToImageOptions, wire
 from modelslab_pony.results import AsyncGeneration, AsyncImage, AsyncJobStatus, Link, Snapshot
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ class AsyncPonyClient:
         **options: Unpack[TextToImageOptions],
     ) -> AsyncGeneration:
         """Same as `PonyClient.text2img`, awaited."""
-        return await self.generate(text_to_image(prompt, options), wait_timeout=wait_timeout, on_update=on_update)
+        return await self.generate(TextToImage(prompt, **options), wait_timeout=wait_timeout, on_update=on_update)
 
     async def generate(
         self,

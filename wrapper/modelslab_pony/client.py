@@ -29,7 +29,7 @@ from modelslab_pony._settings import (
 from modelslab_pony._steps import Event, Flow, Report, Result, Save, Saved, Send, Sleep, Step, Woke, resume
 from modelslab_pony.errors import JobId
 from modelslab_pony.policies import PollPolicy, RetryPolicy
-from modelslab_pony.requests import Request, TextToImageOptions, text_to_image, wire
+from modelslab_pony.requests import Request, TextToImage, TextToImageOptions, wire
 from modelslab_pony.results import Generation, Image, JobStatus, Link, Snapshot
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class PonyClient:
 
         Keywords are those of `TextToImage`. Returns, raises and waits as `generate` does.
         """
-        return self.generate(text_to_image(prompt, options), wait_timeout=wait_timeout, on_update=on_update)
+        return self.generate(TextToImage(prompt, **options), wait_timeout=wait_timeout, on_update=on_update)
 
     def generate(
         self,

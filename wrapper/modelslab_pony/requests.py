@@ -6,12 +6,13 @@ spec (a test compares them), except that the spec's "yes"/"no" fields are `bool`
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar, TypedDict, TypeVar
 
-from attrs import Attribute, field, fields, frozen
+from attrs import Attribute, AttrsInstance, field, fields, frozen
 
 from modelslab_pony import samplers
 from modelslab_pony._rules import Rule, shown
@@ -19,17 +20,36 @@ from modelslab_pony.errors import InvalidRequestError
 
 DEFAULT_MODEL = "pony-realism"
 _RULE = "rule"
+T = TypeVar("T", bound=AttrsInstance)
 
 
 def _field(default: Any, kind: str, **bounds: Any) -> Any:
     return field(default=default, metadata={_RULE: Rule(kind=kind, **bounds)})
 
 
+def _names_unknown_keywords(cls: type[T]) -> type[T]:
+    """Make a request class refuse an unknown keyword as any other mistake, with the near one."""
+    original = cls.__init__
+    known = {attribute.name for attribute in fields(cls)}
+
+    @functools.wraps(original)
+    def init(self: T, *values: Any, **options: Any) -> None:
+        unknown = {name: [_unknown(name, known)] for name in options if name not in known}
+        if unknown:
+            raise _refused(unknown)
+        original(self, *values, **options)
+
+    setattr(cls, "__init__", init)  # noqa: B010 - plain assignment is no longer the type that attrs made
+    return cls
+
+
+@_names_unknown_keywords
 @frozen
 class TextToImage:
     """Images from a prompt.
 
-    Bounds are checked when the request is sent, by a client with `strict=True`.
+    Bounds are checked when the request is sent, by a client with `strict=True`. An unknown keyword
+    raises `InvalidRequestError` at once.
     """
 
     operation: ClassVar[str] = "text2img"
@@ -95,15 +115,6 @@ class TextToImageOptions(TypedDict, total=False):
     track_id: str | None
     sampler: str | None
     extra: Mapping[str, Any]
-
-
-def text_to_image(prompt: str, options: Mapping[str, Any]) -> TextToImage:
-    """Return the request for keywords that came from a caller; an unknown one is named."""
-    known = {attribute.name for attribute in fields(TextToImage)} - {"prompt"}
-    unknown = {name: [_unknown(name, known)] for name in options if name not in known}
-    if unknown:
-        raise _refused(unknown)
-    return TextToImage(prompt, **options)
 
 
 def wire(request: Request, *, strict: bool) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from modelslab_pony.cli._progress import JobProgress
 from modelslab_pony.cli._report import Outcome
 from modelslab_pony.client import Job, PonyClient
 from modelslab_pony.errors import InvalidRequestError, PonyError
-from modelslab_pony.requests import text_to_image
+from modelslab_pony.requests import TextToImage
 
 app = typer.Typer(
     help="Images from ModelsLab's Pony models. The API key is read from MODELSLAB_API_KEY.",
@@ -85,7 +85,7 @@ def text2img(
         "webhook": webhook,
     }
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    _run(lambda client: client.submit(text_to_image(prompt, options)), output, timeout, as_json=as_json, strict=strict)
+    _run(lambda client: client.submit(TextToImage(prompt, **options)), output, timeout, as_json=as_json, strict=strict)
 
 
 @app.command()
