@@ -24,7 +24,8 @@ T = TypeVar("T", bound=AttrsInstance)
 
 
 def _field(default: Any, kind: str, **bounds: Any) -> Any:
-    return field(default=default, metadata={_RULE: Rule(kind=kind, **bounds)})
+    # By keyword only: the spec's order of fields is no promise to callers.
+    return field(default=default, kw_only=True, metadata={_RULE: Rule(kind=kind, **bounds)})
 
 
 def _names_unknown_keywords(cls: type[T]) -> type[T]:
@@ -211,4 +212,4 @@ def _is_json(value: Any) -> bool:
 
 def _refused(errors: Mapping[str, list[str]]) -> InvalidRequestError:
     said = "; ".join(f"{name} {problem}" for name, problems in errors.items() for problem in problems)
-    return InvalidRequestError(f"{said}. Nothing was sent.", errors=errors)
+    return InvalidRequestError(f"{said}{'' if said.endswith('?') else '.'} Nothing was sent.", errors=errors)
