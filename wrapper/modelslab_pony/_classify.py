@@ -180,7 +180,7 @@ def _parse(reply: Reply) -> Any:
 
 
 def is_whole_object(body: bytes) -> bool:
-    """Tell whether a body is a JSON object from its first character to its last."""
+    """Tell whether a body holds a JSON object that came to its end."""
     try:
         return isinstance(_json(_text_of(body)), dict)
     except (ValueError, RecursionError):

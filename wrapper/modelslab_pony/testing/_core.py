@@ -73,9 +73,7 @@ class Core:
     def __init__(self, *, key: str | None, eta: float, outcome: Outcome, chance: random.Random) -> None:
         self.key = key
         self.eta = eta
-        if outcome not in get_args(Outcome):
-            raise ValueError(f"outcome must be one of {', '.join(get_args(Outcome))}, not {outcome!r}")
-        self.outcome: Outcome = outcome
+        self.outcome = checked_outcome(outcome)
         self.jobs: dict[int, SimulatedJob] = {}
         self._chance = chance
 
@@ -180,6 +178,13 @@ class Core:
         width, height = int(job.request.get("width", 1024)), int(job.request.get("height", 1024))
         content = render(job.request["prompt"], job.seed + int(index), width, height)
         return Answer(status_code=200, content=content, content_type="image/png", said=f"image {name}")
+
+
+def checked_outcome(given: Outcome) -> Outcome:
+    """Return an outcome. Raises `ValueError` for what is none, which would pass for a success."""
+    if given not in get_args(Outcome):
+        raise ValueError(f"outcome must be one of {', '.join(get_args(Outcome))}, not {given!r}")
+    return given
 
 
 def _meta(job: SimulatedJob) -> dict[str, Any]:

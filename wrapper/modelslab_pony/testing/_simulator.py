@@ -14,7 +14,7 @@ from modelslab_pony._settings import DEFAULT_BASE_URL
 from modelslab_pony.async_client import AsyncPonyClient
 from modelslab_pony.client import PonyClient
 from modelslab_pony.testing._clock import VirtualClock
-from modelslab_pony.testing._core import Answer, Call, Core, Outcome, SimulatedJob
+from modelslab_pony.testing._core import Answer, Call, Core, Outcome, SimulatedJob, checked_outcome
 
 Log = Callable[[Call, Answer], object]
 
@@ -59,7 +59,7 @@ class Simulator:
 
     @outcome.setter
     def outcome(self, outcome: Outcome) -> None:
-        self._core.outcome = outcome
+        self._core.outcome = checked_outcome(outcome)
 
     @property
     def key(self) -> str | None:
