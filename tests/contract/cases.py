@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from modelslab_pony.testing._spec import operations
-from support.prism import ROOT
+from prism_image import ROOT
 
 SHIPPED: dict[str, Any] = json.loads((ROOT / "openapi.json").read_text("utf-8"))
 EFFECTIVE: dict[str, Any] = json.loads((ROOT / "generated" / "openapi.json").read_text("utf-8"))

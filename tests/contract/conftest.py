@@ -14,8 +14,9 @@ import pytest
 
 from modelslab_pony.testing import Simulator, VirtualClock
 from modelslab_pony.testing.server import serving
+from prism_image import IMAGE, ROOT, VERSION
 from support import docker, prism
-from support.prism import ROOT, PrismError
+from support.prism import PrismError
 
 
 def mode() -> str:
@@ -27,14 +28,14 @@ def mode() -> str:
         if docker.compose_command() is None:
             raise pytest.UsageError("PRISM=docker, and there is no Docker Compose: install it, or take PRISM=npm")
         if not docker.image_is_there() and not os.environ.get("PRISM_IMAGE"):
-            raise pytest.UsageError(f"PRISM=docker, and the image {docker.IMAGE} is not there: run `make prism-image`")
+            raise pytest.UsageError(f"PRISM=docker, and the image {IMAGE} is not there: run `make prism-image`")
     elif wanted != "npm" and not wanted.startswith(("http://", "https://")):
         raise pytest.UsageError(f"PRISM={wanted}: it has to be docker, npm, or the URL of a Prism")
     return wanted
 
 
 def pytest_report_header() -> str:
-    return f"prism: {prism.VERSION} through {mode()}"
+    return f"prism: {VERSION} through {mode()}"
 
 
 @pytest.fixture(scope="session")
@@ -119,9 +120,9 @@ def docker_compose_file() -> str:
 def docker_setup(simulator_url: str) -> list[str]:
     """Plain `up -d`: Compose v1 has no --wait, and `containers` waits anyhow."""
     found = docker.prism_version()
-    if found != prism.VERSION:
-        raise PrismError(f"{docker.IMAGE} holds Prism {found}, and package.json pins {prism.VERSION}")
-    os.environ["PRISM_IMAGE"] = docker.IMAGE
+    if found != VERSION:
+        raise PrismError(f"{IMAGE} holds Prism {found}, and package.json pins {VERSION}")
+    os.environ["PRISM_IMAGE"] = IMAGE
     os.environ["SIMULATOR_URL"] = simulator_url
     os.environ["PROXY_PORT"] = str(prism.free_port())
     return ["up -d"]

@@ -14,7 +14,7 @@ import yaml
 
 import generate
 from overlay import SpecError, operations
-from support.prism import ROOT
+from prism_image import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import modelslab_pony
-from support.prism import ROOT
+from prism_image import ROOT
 
 PACKAGE = ROOT / "wrapper" / "modelslab_pony"
 

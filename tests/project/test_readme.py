@@ -11,7 +11,7 @@ import pytest
 
 from modelslab_pony.testing import Simulator
 from modelslab_pony.testing.server import serving
-from support.prism import ROOT
+from prism_image import ROOT
 
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from modelslab_pony.cli._exits import _CODES
-from support.prism import ROOT, VERSION
+from prism_image import ROOT, VERSION
 
 SKIPPED = {".git", ".venv", "node_modules", "out", "dist"}
 TEXTS = [

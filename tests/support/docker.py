@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from functools import cache
 
-from prism_image import IMAGE as IMAGE
+from prism_image import IMAGE
 
 
 def _ok(*command: str) -> bool:

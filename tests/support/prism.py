@@ -12,9 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from prism_image import NODE
-from prism_image import ROOT as ROOT
-from prism_image import VERSION as VERSION
+from prism_image import NODE, ROOT, VERSION
 
 PACKAGE = ROOT / "node_modules" / "@stoplight" / "prism-cli"
 HOST = "127.0.0.1"
