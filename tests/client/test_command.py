@@ -16,7 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from modelslab_pony import PonyClient
-from modelslab_pony.cli import _app
+from modelslab_pony.cli import _app, _client
 from modelslab_pony.testing import Simulator, VirtualClock
 from support.both import KEY
 
@@ -31,7 +31,7 @@ def simulator(clock: VirtualClock) -> Simulator:
 @pytest.fixture
 def run(simulator: Simulator, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_app, "PonyClient", lambda **options: simulator.client(clock=clock, **options))
+    monkeypatch.setattr(_client, "connect", lambda **options: simulator.client(clock=clock, **options))
 
     def call(*arguments: str) -> Result:
         return CliRunner().invoke(_app.app, arguments, env={"COLUMNS": "500", "NO_COLOR": "1"})
@@ -188,7 +188,7 @@ def test_a_refusal_in_json_has_its_facts(monkeypatch: pytest.MonkeyPatch) -> Non
     """HTTP status and stated wait."""
     answer = {"status": "error", "message": "Rate limit exceeded", "retry_after": 90}
     transport = httpx.MockTransport(lambda _: httpx.Response(429, json=answer))
-    monkeypatch.setattr(_app, "PonyClient", lambda **_: PonyClient(KEY, http_client=httpx.Client(transport=transport)))
+    monkeypatch.setattr(_client, "connect", lambda **_: PonyClient(KEY, http_client=httpx.Client(transport=transport)))
     error = json.loads(run_alone("text2img", "x", "--json").stdout)["error"]
     assert (error["type"], error["status_code"], error["retry_after"]) == ("RateLimitError", 429, 90)
 
@@ -219,7 +219,7 @@ def test_the_services_words_cannot_move_the_cursor(monkeypatch: pytest.MonkeyPat
     answer: Any = {"status": "error", "message": "bad\x1b[2J\r\nline two"}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_app, "PonyClient", lambda **_: PonyClient(KEY, http_client=httpx.Client(transport=transport)))
+    monkeypatch.setattr(_client, "connect", lambda **_: PonyClient(KEY, http_client=httpx.Client(transport=transport)))
     result = CliRunner().invoke(_app.app, ["text2img", "x"], env={"COLUMNS": "500"})
     assert result.exit_code == 20
     assert "\x1b[2J" not in result.stderr
@@ -238,7 +238,7 @@ def test_a_live_line_does_not_mix_with_the_paths(
 ) -> None:
     """With standard error a terminal and standard output a pipe, the pipe gets the path alone."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_app, "PonyClient", lambda **options: simulator.client(clock=clock, **options))
+    monkeypatch.setattr(_client, "connect", lambda **options: simulator.client(clock=clock, **options))
     result = CliRunner().invoke(_app.app, ["text2img", "x"], env={"COLUMNS": "500", "FORCE_COLOR": "1"})
     assert result.stdout == "70010001-0.png\n"
     assert "\x1b[" in result.stderr

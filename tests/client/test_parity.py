@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from modelslab_pony import AsyncImage, AsyncJob, AsyncPonyClient, Image, Job, PonyClient
-from modelslab_pony.testing._spec import effective_spec, operations
 
 PAIRS = [(PonyClient, AsyncPonyClient), (Job, AsyncJob), (Image, AsyncImage)]
 
@@ -34,10 +33,3 @@ def test_both_have_the_same_members_with_the_same_signatures(blocking: type, awa
 def test_both_are_made_alike() -> None:
     """The same settings, the same defaults."""
     assert normal(inspect.signature(PonyClient)) == normal(inspect.signature(AsyncPonyClient))
-
-
-@pytest.mark.parametrize("kind", [PonyClient, AsyncPonyClient])
-def test_every_operation_of_the_spec_has_a_method(kind: type) -> None:
-    """An operation that the spec gains fails this by its name."""
-    names = {operation["operationId"] for _, _, operation in operations(effective_spec())}
-    assert names <= public(kind).keys()

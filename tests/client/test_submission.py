@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from modelslab_pony import RetryPolicy, TextToImage, errors
-from modelslab_pony.requests import wire
+from modelslab_pony._wire import prepare
 from modelslab_pony.testing import VirtualClock
 from support.both import KEY, Colour
 from support.scripted import Service
@@ -160,7 +160,7 @@ def test_what_is_left_out_is_not_sent(colour: Colour, service: Service, clock: V
         return (yield pony.text2img("x", sampler="Euler"))
 
     colour.play(story, service.answers("success"), clock)
-    assert service.calls[0][1] == {"key": KEY, **wire(TextToImage("x", sampler="Euler"), strict=True)}
+    assert service.calls[0][1] == {"key": KEY, **prepare(TextToImage("x", sampler="Euler"), {}, strict=True).fields}
     assert "algorithm_type" not in service.calls[0][1]
 
 

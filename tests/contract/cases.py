@@ -26,6 +26,8 @@ def values(spec: dict[str, Any], schema: str) -> Iterator[tuple[str, Any]]:
         types = [branch.get("type") for branch in field.get("oneOf", [field])]
         if "integer" in types and not found:
             found = [0, 2**32 - 1]
+        elif "minimum" in field and "maximum" not in field:
+            found += [2**31 - 1]
         elif not found:
             found = ["https://hook.example/x"] if field.get("format") == "uri" else ["a text"]
         yield from ((name, value) for value in dict.fromkeys(found))

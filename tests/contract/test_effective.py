@@ -2,43 +2,90 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
 from contract import cases
-from modelslab_pony import RetryPolicy, TextToImage, errors
+from modelslab_pony import ImageToImage, RetryPolicy, errors
+from modelslab_pony.requests import KINDS
 from modelslab_pony.testing import VirtualClock
-from support.both import Colour
+from modelslab_pony.testing._spec import operations
+from support.both import Colour, Story
+from support.scripted import PNG
 from support.wire import Wire, post
 
 ANSWERS = list(cases.documented(cases.EFFECTIVE))
-VALUES = list(cases.values(cases.EFFECTIVE, "TextToImageRequest"))
+SCHEMAS = {"text2img": "TextToImageRequest", "img2img": "ImageToImageRequest", "inpaint": "InpaintRequest"}
+VALUES = [
+    (operation, name, value)
+    for operation, schema in SCHEMAS.items()
+    for name, value in cases.values(cases.EFFECTIVE, schema)
+]
 
-# What each documented answer becomes: a status, or exactly this error.
-MEANINGS: dict[tuple[str, str, str], str | type[errors.PonyError]] = {
-    ("text2img", "200", "success"): "success",
-    ("text2img", "200", "processing"): "processing",
-    ("text2img", "200", "failed"): errors.GenerationFailed,
-    ("text2img", "200", "error"): errors.AuthenticationError,
-    ("text2img", "400", "bad_request"): errors.BadRequestError,
-    ("text2img", "401", "authentication"): errors.AuthenticationError,
-    ("text2img", "402", "insufficient_credits"): errors.InsufficientCreditsError,
-    ("text2img", "403", "permission_denied"): errors.PermissionDeniedError,
-    ("text2img", "404", "model_not_found"): errors.NotFoundError,
-    ("text2img", "429", "rate_limit"): errors.RateLimitError,
-    ("text2img", "500", "server_error"): errors.ServerError,
-    ("fetch", "200", "success"): "success",
-    ("fetch", "200", "processing"): "processing",
-    ("fetch", "200", "failed"): "failed",
-    ("fetch", "200", "not_found"): errors.NotFoundError,
-    ("fetch", "200", "error"): errors.AuthenticationError,
-    ("fetch", "400", "bad_request"): errors.BadRequestError,
-    ("fetch", "401", "authentication"): errors.AuthenticationError,
-    ("fetch", "404", "not_found"): errors.NotFoundError,
-    ("fetch", "429", "rate_limit"): errors.RateLimitError,
-    ("fetch", "500", "server_error"): errors.ServerError,
+Meaning = str | type[errors.PonyError]
+REFUSED: dict[tuple[str, str], Meaning] = {
+    ("200", "error"): errors.AuthenticationError,
+    ("401", "authentication"): errors.AuthenticationError,
+    ("500", "server_error"): errors.ServerError,
+}
+BAD: dict[tuple[str, str], Meaning] = {("400", "bad_request"): errors.BadRequestError}
+RATE: dict[tuple[str, str], Meaning] = {("429", "rate_limit"): errors.RateLimitError}
+NO_MODEL: dict[tuple[str, str], Meaning] = {("404", "model_not_found"): errors.NotFoundError}
+GENERATED: dict[tuple[str, str], Meaning] = {
+    **REFUSED,
+    **BAD,
+    **RATE,
+    **NO_MODEL,
+    ("200", "success"): "success",
+    ("200", "processing"): "processing",
+    ("200", "failed"): errors.GenerationFailed,
+    ("402", "insufficient_credits"): errors.InsufficientCreditsError,
+    ("403", "permission_denied"): errors.PermissionDeniedError,
+}
+FROM_IMAGE: dict[tuple[str, str], Meaning] = {**GENERATED, ("400", "unreachable_image"): errors.BadRequestError}
+FETCHED: dict[tuple[str, str], Meaning] = {
+    **REFUSED,
+    **BAD,
+    **RATE,
+    ("200", "success"): "success",
+    ("200", "processing"): "processing",
+    ("200", "failed"): "failed",
+    ("200", "not_found"): errors.NotFoundError,
+    ("404", "not_found"): errors.NotFoundError,
+}
+# What each documented answer becomes: the story's own word for it, or exactly this error.
+BY_OPERATION: dict[str, dict[tuple[str, str], Meaning]] = {
+    "text2img": GENERATED,
+    "img2img": FROM_IMAGE,
+    "inpaint": FROM_IMAGE,
+    "fetch": FETCHED,
+    "fetch_by_id": FETCHED,
+    "wallet_balance": {**REFUSED, ("200", "success"): "17.25 USD"},
+    "request_count": {**REFUSED, **RATE, ("200", "success"): "3"},
+    "model_reload": {
+        **REFUSED,
+        **BAD,
+        **NO_MODEL,
+        ("200", "success"): "success: Model is loaded",
+        ("200", "processing"): "processing: Model is being loaded",
+    },
+    "base64_to_url": {**REFUSED, **BAD, **RATE, ("200", "success"): "success"},
+}
+MEANINGS = {
+    (operation, code, name): meaning
+    for operation, meanings in BY_OPERATION.items()
+    for (code, name), meaning in meanings.items()
+}
+# Fields of a request that go by another name here.
+OUR_NAMES = {("inpaint", "steps"): "num_inference_steps"}
+URL = "https://images.example/input.png"
+NEEDED: dict[str, dict[str, Any]] = {
+    "text2img": {"prompt": "a lighthouse"},
+    "img2img": {"prompt": "a lighthouse", "init_image": URL},
+    "inpaint": {"init_image": URL, "mask_image": URL},
 }
 
 
@@ -47,15 +94,61 @@ def wire(colour: Colour, effective_url: str) -> Wire:
     return Wire(colour, effective_url)
 
 
-def text2img(pony: Any) -> Generator[Any, Any, Any]:
-    return (yield pony.submit(TextToImage("a lighthouse")))
+def submitting(operation: str, **options: Any) -> Story:
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.submit(KINDS[operation](**{**NEEDED[operation], **options})))
+
+    return story
+
+
+text2img = submitting("text2img")
+
+
+def submitted(operation: str) -> Story:
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        job = yield from submitting(operation)(pony)
+        assert job.id == cases.example(cases.EFFECTIVE, operation, "200", job.status)["id"]
+        return job.status
+
+    return story
 
 
 def fetch(pony: Any) -> Generator[Any, Any, Any]:
-    return (yield pony.fetch(70010006))
+    found = yield pony.fetch(70010006)
+    assert found.id == 70010006
+    return found.status
 
 
-STORIES = {"text2img": text2img, "fetch": fetch}
+def balance(pony: Any) -> Generator[Any, Any, Any]:
+    found = yield pony.balance()
+    return f"{found.balance} {found.currency}"
+
+
+def queued(pony: Any) -> Generator[Any, Any, Any]:
+    return str((yield pony.queued()))
+
+
+def reload_model(pony: Any) -> Generator[Any, Any, Any]:
+    found = yield pony.reload_model("pony-realism")
+    return f"{found.status}: {found.message}"
+
+
+def upload(pony: Any) -> Generator[Any, Any, Any]:
+    return (yield pony.submit(ImageToImage("a lighthouse", PNG))).status
+
+
+STORIES: dict[str, Story] = {
+    **{operation: submitted(operation) for operation in SCHEMAS},
+    "fetch": fetch,
+    "fetch_by_id": fetch,
+    "wallet_balance": balance,
+    "request_count": queued,
+    "model_reload": reload_model,
+    "base64_to_url": upload,
+}
+PATHS = {
+    operation["operationId"]: path.replace("{id}", "70010006") for _, path, operation in operations(cases.EFFECTIVE)
+}
 
 
 def test_every_documented_answer_is_tested_here() -> None:
@@ -68,18 +161,30 @@ def test_each_documented_answer_has_its_meaning(operation: str, code: str, name:
     """Through both clients, with the example's body kept; the request breaks nothing."""
     story, meaning = STORIES[operation], MEANINGS[operation, code, name]
     body = cases.example(cases.EFFECTIVE, operation, code, name)
-    once = RetryPolicy(attempts=1)
+    chosen: dict[str, Any] = {"prefer": f"code={code}, example={name}", "retry": RetryPolicy(attempts=1)}
+    if operation == "fetch_by_id":
+        chosen["gone"] = "/fetch"  # only then is the other form asked for
     if isinstance(meaning, str):
-        got = wire.play(story, prefer=f"code={code}, example={name}", retry=once)
-        assert (got.status, got.id) == (meaning, body.get("id") or 70010006)
+        assert wire.play(story, **chosen) == meaning
     else:
         with pytest.raises(meaning) as raised:
-            wire.play(story, prefer=f"code={code}, example={name}", retry=once)
+            wire.play(story, **chosen)
         assert type(raised.value) is meaning
         if isinstance(raised.value, errors.APIError):
             assert (raised.value.status_code, raised.value.body) == (int(code), body)
     assert wire.violations == []
-    assert len(wire.sent) == 1
+    # An upload that went well is followed by the request that it was for.
+    follows = [PATHS["img2img"]] if operation == "base64_to_url" and meaning == "success" else []
+    assert wire.paths == [PATHS[operation], *follows]
+
+
+def test_an_upload_becomes_the_image_of_the_request(wire: Wire) -> None:
+    """The URL that the service answered, and not the image itself; what was sent is a data URI of the bytes."""
+    wire.play(upload, prefer="example=success")
+    first, second = wire.sent
+    assert first["base64_string"] == f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    assert [second["init_image"]] == cases.example(cases.EFFECTIVE, "base64_to_url", "200", "success")["output"]
+    assert wire.violations == []
 
 
 def test_a_success_says_which_image_and_which_copy(wire: Wire) -> None:
@@ -112,16 +217,26 @@ def test_the_stated_wait_of_a_rate_limit_is_read(wire: Wire) -> None:
     assert raised.value.retry_after == body["retry_after"]
 
 
-@pytest.mark.parametrize(("name", "value"), VALUES, ids=[f"{name}={value}" for name, value in VALUES])
-def test_each_field_is_sent_as_the_spec_has_it(name: str, value: Any, wire: Wire) -> None:
-    """At each bound that the overlay adds, too."""
-
-    def story(pony: Any) -> Generator[Any, Any, Any]:
-        return (yield pony.text2img(**{"prompt": "a lighthouse", name: cases.as_keyword(value)}))
-
-    wire.play(story, prefer="example=success")
+@pytest.mark.parametrize(
+    ("operation", "name", "value"), VALUES, ids=[f"{operation}-{name}={value}" for operation, name, value in VALUES]
+)
+def test_each_field_is_sent_as_the_spec_has_it(operation: str, name: str, value: Any, wire: Wire) -> None:
+    """At each bound that the overlay adds, too, under the spec's name."""
+    ours = OUR_NAMES.get((operation, name), name)
+    wire.play(submitting(operation, **{ours: cases.as_keyword(value)}), prefer="example=success")
     assert wire.violations == []
     assert wire.sent[0][name] == value
+    assert type(wire.sent[0][name]) is type(value)
+
+
+@pytest.mark.parametrize("operation", SCHEMAS)
+def test_what_is_sent_has_the_specs_fields_alone(operation: str, wire: Wire) -> None:
+    """With everything given: all of them, and none that the spec does not know."""
+    everything = {
+        OUR_NAMES.get((operation, name), name): cases.as_keyword(value) for of, name, value in VALUES if of == operation
+    }
+    wire.play(submitting(operation, **everything), prefer="example=success")
+    assert set(wire.sent[0]) == {*cases.properties(cases.EFFECTIVE, SCHEMAS[operation]), "key"}
 
 
 @pytest.mark.parametrize("job_id", [7, "abc123-def456"])
@@ -136,9 +251,10 @@ def test_ids_of_both_kinds_are_sent_as_text(job_id: int | str, wire: Wire, clock
     assert wire.sent[0]["request_id"] == str(job_id)
 
 
-@pytest.mark.parametrize("change", [{"width": 1028}, {"prompt": ""}, {"samples": 0}], ids=str)
-def test_this_prism_sees_what_the_overlay_forbids(change: dict[str, Any], effective_url: str) -> None:
+@pytest.mark.parametrize("operation", SCHEMAS)
+@pytest.mark.parametrize("change", [{"width": 1020}, {"init_image": 5, "prompt": ""}, {"samples": 0}], ids=str)
+def test_this_prism_sees_what_the_overlay_forbids(operation: str, change: dict[str, Any], effective_url: str) -> None:
     """Otherwise the tests above would prove nothing."""
-    body = {"key": "k", "model_id": "m", "prompt": "p", **change}
-    answer = post(f"{effective_url}/text2img", body)
+    body = {"key": "k", "model_id": "m", **NEEDED[operation], **change}
+    answer = post(f"{effective_url}/{operation}", body)
     assert (answer.status_code, "sl-violations" in answer.headers) == (400, True)

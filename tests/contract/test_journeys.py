@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import attrs
 import pytest
 from PIL import Image
 
-from modelslab_pony import TextToImage, errors
+from modelslab_pony import ImageToImage, TextToImage, errors, read_recipe
 from modelslab_pony.testing import Simulator, VirtualClock
 from support.both import KEY, Colour
 from support.wire import Wire
@@ -69,6 +70,78 @@ def test_several_images_saved_into_a_folder(wire: Wire, virtual: VirtualClock, t
     paths = wire.play(story, clock=virtual)
     assert len({path.read_bytes() for path in paths}) == 4
     assert sorted(tmp_path.iterdir()) == sorted(paths)
+
+
+def pixel(picture: Image.Image, place: tuple[int, int]) -> tuple[int, int, int]:
+    found: Any = picture.convert("RGB").getpixel(place)
+    return found[0], found[1], found[2]
+
+
+def test_from_a_local_image_to_another(wire: Wire, virtual: VirtualClock, tmp_path: Path) -> None:
+    """img2img: the file goes up once, gives the size, and shows through; the saved picture tells how it was made."""
+    first = tmp_path / "first.jpg"
+    Image.new("RGB", (1301, 1100), (250, 20, 20)).save(first)
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        again = yield pony.submit(ImageToImage("a lighthouse", first, strength=0.0, seed=3))
+        generation = yield pony.img2img("a lighthouse", first, strength=0.25, seed=3)
+        yield again.wait()
+        return generation, (yield generation.images[0].save(tmp_path / "second.png"))
+
+    generation, path = wire.play(story, clock=virtual)
+    with Image.open(path) as picture:
+        assert (picture.format, picture.size) == ("PNG", (1304, 1104))
+        red, green, _ = pixel(picture, (5, 5))
+    assert red > 180 > green + 60
+    assert wire.paths.count("/base64_to_url") == 1
+    assert wire.violations == []
+    recipe = read_recipe(path)
+    assert recipe is not None
+    assert recipe.request() == generation.request == ImageToImage("a lighthouse", first, strength=0.25, seed=3)
+    assert "Size: 1304x1104" in (recipe.parameters or "")
+
+
+def test_a_masked_part_is_painted_anew(wire: Wire, virtual: VirtualClock, simulator: Simulator, tmp_path: Path) -> None:
+    """inpaint: bytes and a PIL image go up; what the mask leaves black stays as it was."""
+    whole, mask = Image.new("RGB", (600, 520), (250, 20, 20)), Image.new("L", (600, 520), 0)
+    mask.paste(255, (300, 0, 600, 520))
+    file = io.BytesIO()
+    whole.save(file, "PNG")
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        generation = yield pony.inpaint(
+            "the sea", init_image=file.getvalue(), mask_image=mask, num_inference_steps=5, strength=1.0
+        )
+        return generation, (yield generation.images[0].save(tmp_path))
+
+    generation, path = wire.play(story, clock=virtual)
+    with Image.open(path) as picture:
+        assert (picture.format, picture.size) == ("PNG", (600, 520))
+        kept, painted = pixel(picture, (20, 20)), pixel(picture, (580, 20))
+    assert kept == (250, 20, 20) != painted
+    assert simulator.jobs[generation.id].request["steps"] == 5
+    assert wire.paths.count("/base64_to_url") == 2
+    assert wire.violations == []
+    recipe = read_recipe(path)
+    assert recipe is not None
+    assert recipe.omitted == ("init_image", "mask_image")
+
+
+def test_the_account_and_a_model(wire: Wire, virtual: VirtualClock) -> None:
+    """What is queued is counted until it is done, and paid for; a model is loaded."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        before, idle = (yield pony.balance()), (yield pony.queued())
+        job = yield pony.submit(TextToImage("a lighthouse", samples=4))
+        busy = yield pony.queued()
+        yield job.wait()
+        return before, idle, busy, (yield pony.queued()), (yield pony.balance()), (yield pony.reload_model("x"))
+
+    before, idle, busy, done, after, model = wire.play(story, clock=virtual)
+    assert (before.currency, model.status) == ("USD", "success")
+    assert (busy - idle, done - idle) == (1, 0)
+    assert before.balance - after.balance == pytest.approx(0.04)
+    assert wire.violations == []
 
 
 def test_a_job_left_and_taken_up_by_another_client(wire: Wire, virtual: VirtualClock) -> None:

@@ -48,7 +48,7 @@ def test_every_operation_has_its_function(made: Path) -> None:
     """The generator drops what it cannot parse."""
     spec = json.loads((made / "openapi.json").read_text("utf-8"))
     names = {operation["operationId"] for _, _, operation in operations(spec)}
-    assert names == {"text2img", "fetch"}
+    assert len(names) == 9
     assert names <= {path.stem for path in (made / "modelslab_pony_raw" / "api").rglob("*.py")}
 
 

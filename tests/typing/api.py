@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, assert_type
 
+from PIL.Image import Image as PilImage
+
 from modelslab_pony import (
     AsyncGeneration,
     AsyncImage,
@@ -13,17 +15,22 @@ from modelslab_pony import (
     AsyncJobStatus,
     AsyncPonyClient,
     BadRequestError,
+    Balance,
     Generation,
     Image,
+    ImageToImage,
+    Inpaint,
     Job,
     JobStatus,
     PollPolicy,
     PonyClient,
     PonyError,
     RateLimitError,
+    Recipe,
     RetryPolicy,
     SubmissionUnknown,
     TextToImage,
+    read_recipe,
 )
 
 
@@ -45,6 +52,17 @@ def blocking() -> None:
         status = pony.fetch(7)
         assert_type(status, JobStatus)
         assert_type(status.generation, Generation | None)
+        assert_type(generation.request, TextToImage | ImageToImage | Inpaint | None)
+        assert_type(pony.img2img("a lighthouse", Path("a.png"), strength=0.5, width=None), Generation)
+        assert_type(pony.img2img("a lighthouse", generation.images[0].to_pil()), Generation)
+        assert_type(pony.inpaint(init_image=b"png", mask_image="https://x.example/m.png", sampler="DDIM"), Generation)
+        assert_type(generation.images[0].to_pil(), PilImage)
+        assert_type(generation.images[0].recipe, Recipe | None)
+        assert_type(pony.balance().balance, float)
+        assert_type(pony.queued(), int)
+        assert_type(pony.reload_model("pony-realism").status, Literal["success", "processing"])
+        assert_type(read_recipe("a.png"), Recipe | None)
+        pony.inpaint("x", init_image=b"png")  # type: ignore[call-arg]  # the mask is missing
         pony.text2img("x", widht=5)  # type: ignore[call-arg]  # a typing slip is seen before it runs
         pony.text2img("x", width="5")  # type: ignore[arg-type]  # and a wrong type
 
@@ -58,6 +76,10 @@ async def awaited() -> None:
         assert_type(generation.images, tuple[AsyncImage, ...])
         assert_type(await generation.images[0].save("a.png"), Path)
         assert_type(await pony.job("abc").refresh(), AsyncJobStatus)
+        assert_type(await pony.img2img("a lighthouse", "a.png"), AsyncGeneration)
+        assert_type(await pony.inpaint("x", init_image="a.png", mask_image=b"png"), AsyncGeneration)
+        assert_type(await generation.images[0].to_pil(), PilImage)
+        assert_type(await pony.balance(), Balance)
 
 
 def caught(error: PonyError) -> None:
@@ -67,4 +89,4 @@ def caught(error: PonyError) -> None:
     if isinstance(error, BadRequestError):
         assert_type(list(error.errors), list[str])
     if isinstance(error, SubmissionUnknown):
-        assert_type(error.request, TextToImage | None)
+        assert_type(error.request, TextToImage | ImageToImage | Inpaint | None)

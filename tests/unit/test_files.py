@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from modelslab_pony._files import Arrival, NotAnImageError, check_status, file_name, has_trailer, image_suffix, numbered
+from modelslab_pony._files import Arrival, NotAnImageError, check_status, file_name, numbered
+from modelslab_pony._formats import has_trailer, image_suffix
 from support.scripted import PNG
 
 

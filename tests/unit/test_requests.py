@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, get_type_hints
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
-from attrs import NOTHING, fields
 
 from modelslab_pony import InvalidRequestError, TextToImage
-from modelslab_pony._rules import Rule
-from modelslab_pony.requests import TextToImageOptions, wire
-from modelslab_pony.testing._spec import effective_spec
+from modelslab_pony._wire import prepare
+from modelslab_pony.requests import KINDS, Request, spec_fields
 
-SPEC = effective_spec()["components"]["schemas"]["TextToImageRequest"]
-FIELDS = {attribute.name: attribute for attribute in fields(TextToImage)}
-RULES: dict[str, Rule] = {
-    name: attribute.metadata["rule"] for name, attribute in FIELDS.items() if "rule" in attribute.metadata
+URL = "https://images.example/a.png"
+NEEDED: dict[str, dict[str, Any]] = {
+    "text2img": {"prompt": "x"},
+    "img2img": {"prompt": "x", "init_image": URL},
+    "inpaint": {"init_image": URL, "mask_image": URL},
 }
+"""The shortest request of each operation."""
 BOUNDED = [
-    (name, bound, value)
-    for name, rule in RULES.items()
+    (operation, name, bound, value)
+    for operation, kind in KINDS.items()
+    for name, (_, rule) in spec_fields(kind).items()
     for bound, value in (("minimum", rule.minimum), ("maximum", rule.maximum))
     if value is not None
 ]
+
+
+def wire(request: Request, *, strict: bool) -> Mapping[str, Any]:
+    return prepare(request, {}, strict=strict).fields
+
+
+def made(operation: str, **options: Any) -> Request:
+    return KINDS[operation](**{**NEEDED[operation], **options})
 
 
 def refused(**options: Any) -> dict[str, list[str]]:
@@ -30,34 +40,6 @@ def refused(**options: Any) -> dict[str, list[str]]:
         wire(TextToImage(options.pop("prompt", "a lighthouse"), **options), strict=True)
     assert "Nothing was sent" in str(raised.value)
     return {name: list(texts) for name, texts in raised.value.errors.items()}
-
-
-# --- agreement with the spec -----------------------------------------------------------------
-
-
-def test_every_field_of_the_spec_has_one_here() -> None:
-    """A field that the spec gains or loses fails this by its name; the key is the client's."""
-    assert set(SPEC["properties"]) - {"key"} == set(RULES)
-
-
-@pytest.mark.parametrize("name", RULES)
-def test_defaults_and_bounds_are_the_specs(name: str) -> None:
-    """A changed default, bound or required-ness in the spec fails this for the field."""
-    schema, rule, default = SPEC["properties"][name], RULES[name], FIELDS[name].default
-    if name != "model_id":  # required by the spec, with a default of ours
-        assert (name in SPEC["required"]) == (default is NOTHING)
-    if "default" in schema:
-        assert {"yes": True, "no": False}.get(schema["default"], schema["default"]) == default
-    assert (schema.get("minimum"), schema.get("maximum")) == (rule.minimum, rule.maximum)
-    assert schema.get("multipleOf") == rule.multiple_of
-    assert (rule.kind == "flag") == (schema.get("enum") == ["yes", "no"])
-
-
-def test_the_keywords_of_text2img_are_the_fields() -> None:
-    """An editor is told of every field beside the prompt, with its type."""
-    hints = get_type_hints(TextToImage)
-    options = get_type_hints(TextToImageOptions)
-    assert options == {name: hints[name] for name in FIELDS if name != "prompt"}
 
 
 # --- what is sent ----------------------------------------------------------------------------
@@ -102,15 +84,20 @@ def test_without_strict_any_bound_may_be_broken() -> None:
 # --- what is refused -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "bound", "value"), BOUNDED)
-def test_each_bound_is_allowed_and_one_step_past_it_is_not(name: str, bound: str, value: Any) -> None:
-    """Both ends of every range, with a sentence that names field, range and value."""
-    step = RULES[name].multiple_of or 1
-    assert wire(TextToImage("x", **{name: value}), strict=True)[name] == value
+@pytest.mark.parametrize(("operation", "name", "bound", "value"), BOUNDED)
+def test_each_bound_is_allowed_and_one_step_past_it_is_not(operation: str, name: str, bound: str, value: Any) -> None:
+    """Both ends of every range of every operation, with a sentence that names field, range and value."""
+    rule = spec_fields(KINDS[operation])[name][1]
+    step = rule.multiple_of or 1
+    assert wire(made(operation, **{name: value}), strict=True)[rule.name or name] == value
     past = value - step if bound == "minimum" else value + step
-    (text,) = refused(**{name: past})[name]
+    with pytest.raises(InvalidRequestError) as raised:
+        wire(made(operation, **{name: past}), strict=True)
+    assert list(raised.value.errors) == [name]
+    (text,) = raised.value.errors[name]
     assert str(past) in text
     assert str(value) in text
+    assert (rule.name or name) in wire(made(operation, **{name: past}), strict=False)
 
 
 def test_a_width_of_1023_is_refused_and_1025_gets_its_neighbours() -> None:

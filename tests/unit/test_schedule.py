@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from modelslab_pony import PollPolicy, RetryPolicy
 from modelslab_pony._schedule import ETA_BELIEVED, poll_delay, retry_delay

@@ -7,34 +7,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from modelslab_pony._pictures import read_recipe as read_recipe
+    from modelslab_pony._snapshot import Balance as Balance, ModelStatus as ModelStatus
     from modelslab_pony._version import __version__ as __version__
-    from modelslab_pony.async_client import AsyncJob as AsyncJob
-    from modelslab_pony.async_client import AsyncPonyClient as AsyncPonyClient
-    from modelslab_pony.client import Job as Job
-    from modelslab_pony.client import PonyClient as PonyClient
+    from modelslab_pony.async_client import AsyncJob as AsyncJob, AsyncPonyClient as AsyncPonyClient
+    from modelslab_pony.client import Job as Job, PonyClient as PonyClient
     from modelslab_pony.errors import *  # noqa: F403 - __all__ names each
-    from modelslab_pony.policies import PollPolicy as PollPolicy
-    from modelslab_pony.policies import RetryPolicy as RetryPolicy
-    from modelslab_pony.requests import TextToImage as TextToImage
-    from modelslab_pony.results import AsyncGeneration as AsyncGeneration
-    from modelslab_pony.results import AsyncImage as AsyncImage
-    from modelslab_pony.results import AsyncJobStatus as AsyncJobStatus
-    from modelslab_pony.results import Generation as Generation
-    from modelslab_pony.results import Image as Image
-    from modelslab_pony.results import JobStatus as JobStatus
+    from modelslab_pony.policies import PollPolicy as PollPolicy, RetryPolicy as RetryPolicy
+    from modelslab_pony.recipes import Recipe as Recipe
+    from modelslab_pony.requests import ImageToImage as ImageToImage, Inpaint as Inpaint, TextToImage as TextToImage
+    from modelslab_pony.results import (
+        AsyncGeneration as AsyncGeneration,
+        AsyncImage as AsyncImage,
+        AsyncJobStatus as AsyncJobStatus,
+        Generation as Generation,
+        Image as Image,
+        JobStatus as JobStatus,
+    )
 
 _EXPORTS = {
+    "_pictures": ("read_recipe",),
+    "_snapshot": ("Balance", "ModelStatus"),
     "_version": ("__version__",),
     "async_client": ("AsyncJob", "AsyncPonyClient"),
     "client": ("Job", "PonyClient"),
     "errors": (
         *("APIError", "AuthenticationError", "BadRequestError", "ConfigurationError", "DownloadError"),
-        *("GenerationFailed", "InsufficientCreditsError", "InvalidRequestError", "JobTimeout", "NotFoundError"),
-        *("PermissionDeniedError", "PonyError", "RateLimitError", "ServerError", "SubmissionUnknown"),
+        *("GenerationFailed", "InsufficientCreditsError", "InvalidRequestError", "JobTimeout", "MissingExtraError"),
+        *("NotFoundError", "PermissionDeniedError", "PonyError", "RateLimitError", "ServerError", "SubmissionUnknown"),
         *("TransportError", "UnexpectedResponseError", "UnknownResponseError", "UnknownServerError"),
     ),
     "policies": ("PollPolicy", "RetryPolicy"),
-    "requests": ("TextToImage",),
+    "recipes": ("Recipe",),
+    "requests": ("ImageToImage", "Inpaint", "TextToImage"),
     "results": ("AsyncGeneration", "AsyncImage", "AsyncJobStatus", "Generation", "Image", "JobStatus"),
 }
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}

@@ -26,6 +26,7 @@ from modelslab_pony._shapes import (
     status_of,
     urls,
 )
+from modelslab_pony._snapshot import Link, Snapshot
 from modelslab_pony._steps import Reply
 from modelslab_pony.errors import (
     APIError,
@@ -38,7 +39,6 @@ from modelslab_pony.errors import (
     ServerError,
     UnexpectedResponseError,
 )
-from modelslab_pony.results import Link, Snapshot
 
 BODY_KEPT = 100_000
 """Characters kept of a body that is not JSON."""
@@ -83,7 +83,7 @@ _ADVICE: Sequence[tuple[type[APIError], str]] = [
 
 def snapshot(reply: Reply) -> Snapshot:
     """Return where the job stands; raise `APIError` if the answer does not say."""
-    answer = _parse(reply)
+    answer = parse(reply)
     if not isinstance(answer, dict) or not (200 <= reply.status_code < 300):
         raise refusal(reply.status_code, reply.headers, answer)
     word = status_of(answer)
@@ -94,7 +94,7 @@ def snapshot(reply: Reply) -> Snapshot:
     if word == "success":
         return _success(reply, answer)
     if word != "processing" and job_id(answer.get("id")) is None:
-        raise _error(UnexpectedResponseError, reply.status_code, message_of(answer), answer)
+        raise unexpected(reply, answer, message_of(answer))
     return _processing(answer)
 
 
@@ -108,6 +108,17 @@ def refusal(status_code: int, headers: Mapping[str, str], answer: Any) -> APIErr
     if isinstance(error, RateLimitError):
         error.retry_after = _retry_after(answer, headers)
     return error
+
+
+def unexpected(reply: Reply, answer: Any, message: str) -> APIError:
+    """Return the error for an answer that is in no contract."""
+    return _error(UnexpectedResponseError, reply.status_code, message, answer)
+
+
+def knows_no_such_call(reply: Reply) -> bool:
+    """Tell whether a server said, not in the service's words, that it has nothing at this address."""
+    answer = parse(reply)
+    return reply.status_code in {404, 405} and not (isinstance(answer, dict) and status_of(answer))
 
 
 def is_ours(error: APIError) -> bool:
@@ -128,7 +139,7 @@ def is_refusal(error: APIError) -> bool:
 def _success(reply: Reply, answer: dict[str, Any]) -> Snapshot:
     outputs = urls(answer.get("output"))
     if not outputs:
-        raise _error(UnexpectedResponseError, reply.status_code, "a success without images", answer)
+        raise unexpected(reply, answer, "a success without images")
     copies = proxies(answer.get("proxy_links"))
     put_right = {"status": "success", "id": job_id(answer.get("id")), "output": outputs, "meta": meta_of(answer)}
     found = _raw.success({**answer, **put_right})
@@ -170,8 +181,8 @@ def _failed(reply: Reply, answer: dict[str, Any]) -> Snapshot:
 # --- parsing ---------------------------------------------------------------------------------
 
 
-def _parse(reply: Reply) -> Any:
-    """Return the JSON, or the text if it is none."""
+def parse(reply: Reply) -> Any:
+    """Return the JSON of an answer, or the text if it is none."""
     try:
         answer = _json(_text_of(reply.body))
     except (ValueError, RecursionError):

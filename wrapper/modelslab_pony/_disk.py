@@ -13,6 +13,9 @@ from typing import BinaryIO, Protocol
 from modelslab_pony._files import file_name, numbered
 from modelslab_pony._steps import Save
 
+MOST_FINISHED = 64 * 1024 * 1024
+"""Bytes of a file that is read once more to be finished: four times the largest picture."""
+
 
 class DiskError(Exception):
     """A file cannot be made or written here; the text says why."""
@@ -47,7 +50,7 @@ def open_sink(step: Save) -> Sink:
     if step.path is None:
         return _Memory()
     with _disk_faults():
-        return _File(step.path, step.url, overwrite=step.overwrite)
+        return _File(step, step.path)
 
 
 def check_writable(folder: Path) -> None:
@@ -74,12 +77,12 @@ class _Memory:
 
 
 class _File:
-    def __init__(self, path: Path, url: str, *, overwrite: bool) -> None:
-        self._path, self._url, self._overwrite = path, url, overwrite
+    def __init__(self, step: Save, path: Path) -> None:
+        self._path, self._url, self._overwrite, self._finish = path, step.url, step.overwrite, step.finish
         if "\0" in str(path):
             raise ValueError("a NUL in the name")
         self._is_folder = path.is_dir()
-        if not self._is_folder and path.exists() and not overwrite:
+        if not self._is_folder and path.exists() and not step.overwrite:
             raise _exists(path)
         folder = path if self._is_folder else path.parent
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,6 +95,7 @@ class _File:
     def commit(self, suffix: str) -> tuple[Path, bytes]:
         with _disk_faults():
             self._file.flush()
+            self._finished()
             os.fsync(self._file.fileno())
             self._file.close()
             path = self._named(suffix)
@@ -104,6 +108,21 @@ class _File:
             self._file.close()
         with contextlib.suppress(OSError):
             self._temporary.unlink()
+
+    def _finished(self) -> None:
+        """Write the file anew as `finish` has it; one of unusual size is kept as it came."""
+        if self._finish is None or self._temporary.stat().st_size > MOST_FINISHED:
+            return
+        content = self._temporary.read_bytes()
+        try:
+            finished = self._finish(content)
+        except Exception:  # noqa: BLE001 - nothing that was paid for is lost to what is written beside it
+            return
+        if finished != content:
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(finished)
+            self._file.flush()
 
     def _named(self, suffix: str) -> Path:
         if not self._is_folder:

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from modelslab_pony._formats import has_trailer, image_suffix
+
 MAX_IMAGE_BYTES = 256 * 1024 * 1024
 """Larger than any image of the service: 4 bytes for each of 2048 x 2048 pixels are 16 MiB."""
 HEAD_BYTES = 16
@@ -22,29 +24,6 @@ class NotAnImageError(Exception):
         super().__init__(reason)
         self.again = again
         """Whether a later try may fare better."""
-
-
-def image_suffix(head: bytes) -> str | None:
-    """Return the file suffix for an image's first bytes, or None if it is no image.
-
-    The CDN sends valid images as text/plain, so the content type says nothing.
-    """
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return ".png"
-    if head.startswith(b"\xff\xd8\xff"):
-        return ".jpg"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return ".webp"
-    if head[:6] in {b"GIF87a", b"GIF89a"}:
-        return ".gif"
-    return None
-
-
-def has_trailer(suffix: str, head: bytes, tail: bytes, size: int) -> bool:
-    """Tell whether an image has its end: the last chunk or marker, or the length that it states."""
-    if suffix == ".webp":
-        return size >= 8 + int.from_bytes(head[4:8], "little")
-    return {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".gif": b";"}[suffix] in tail
 
 
 def check_status(status_code: int) -> None:

@@ -5,17 +5,20 @@ Whether a generation POST may be sent again is decided here, in `submit`, and no
 
 from __future__ import annotations
 
+import base64
 import contextlib
-from collections.abc import Generator, Mapping
-from typing import Any
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from attrs import evolve, frozen
 
-from modelslab_pony._classify import is_ours, is_refusal
-from modelslab_pony._classify import snapshot as read_snapshot
+from modelslab_pony._account import uploaded
+from modelslab_pony._classify import is_ours, is_refusal, knows_no_such_call, snapshot as read_snapshot
 from modelslab_pony._schedule import Random, poll_delay, retry_delay
+from modelslab_pony._snapshot import Link, Snapshot
 from modelslab_pony._steps import Event, Flow, Lost, Reply, Report, Save, Saved, Send, Sleep, Step, Unsaved, Woke
+from modelslab_pony._wire import LocalImage
 from modelslab_pony.errors import (
     APIError,
     DownloadError,
@@ -34,7 +37,8 @@ from modelslab_pony.errors import (
 )
 from modelslab_pony.policies import PollPolicy, RetryPolicy
 from modelslab_pony.requests import Request
-from modelslab_pony.results import Link, Snapshot
+
+T = TypeVar("T")
 
 
 @frozen(kw_only=True)
@@ -65,7 +69,7 @@ def fetch(context: Context, job: Snapshot) -> Flow[Snapshot]:
     """Look at a job once; passing faults are tried again."""
     tried = 0
     while True:
-        event = yield from _send("fetch", {"request_id": str(job.id)})
+        event = yield from _ask_about(job)
         found = _look(event, job)
         if isinstance(found, Snapshot):
             return found
@@ -79,6 +83,38 @@ def fetch(context: Context, job: Snapshot) -> Flow[Snapshot]:
 def wait(context: Context, job: Snapshot, now: float, timeout: float) -> Flow[Snapshot]:
     """Look at a job until it is done; a job that is done already is not asked about."""
     return (yield from _wait(context, job, now, now + timeout))
+
+
+def ask(
+    context: Context,
+    operation: str,
+    fields: Mapping[str, Any],
+    meaning: Callable[[Reply], T],
+    *,
+    doing: str = "",
+    deadline: float = float("inf"),
+) -> Flow[T]:
+    """Make a call that costs nothing, so that it may be made again; return what its answer means."""
+    tried = 0
+    while True:
+        event = yield from _send(operation, fields)
+        found = _read(event, meaning)
+        if not isinstance(found, PonyError):
+            return found
+        tried += 1
+        delay = _patience(context.retry, tried, found)
+        if delay is None or event.at + delay >= deadline:
+            found.args = (f"{found}{doing}",)
+            raise found
+        yield from _sleep(delay)
+
+
+def upload(context: Context, name: str, image: LocalImage, deadline: float) -> Flow[str]:
+    """Give an image of this machine to the service; return its URL."""
+    content = base64.b64encode(image.content).decode()
+    fields = {"base64_string": f"data:{image.media_type};base64,{content}"}
+    doing = f" [uploading {name}; no image was asked for yet]"
+    return (yield from ask(context, "base64_to_url", fields, uploaded, doing=doing, deadline=deadline))
 
 
 def download(context: Context, link: Link, job: JobId | None, save: Save) -> Flow[Saved]:
@@ -185,7 +221,7 @@ def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[
         delay = max(patience, poll_delay(context.poll, asked, job.eta, remaining, context.random))
         is_last = delay >= remaining
         yield from _sleep(min(delay, remaining))
-        event = yield from _send("fetch", {"request_id": str(job.id)})
+        event = yield from _ask_about(job)
         now, asked = event.at, asked + 1
         found = _look(event, job)
         if isinstance(found, Snapshot):
@@ -205,24 +241,38 @@ def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[
     return job
 
 
+def _ask_about(job: Snapshot) -> Generator[Step, Event, Reply | Lost]:
+    """Ask with the id in the body; where a server knows no such call, with the id in the path."""
+    event = yield from _send("fetch", {"request_id": str(job.id)})
+    if isinstance(event, Reply) and knows_no_such_call(event):
+        return (yield from _send("fetch_by_id", {"id": str(job.id)}))
+    return event
+
+
 def _look(event: Reply | Lost, job: Snapshot) -> Snapshot | PonyError:
     """Return where the job stands, or the error, which names the job."""
+    found = _read(event, read_snapshot)
+    if isinstance(found, Snapshot):
+        return found.after(job)
+    found.job_id = job.id
+    lost = isinstance(found, NotFoundError)
+    found.args = (f"{found} [asking about job {job.id}{'' if lost else f'; {_way_back(job.id)}'}]",)
+    return found
+
+
+def _read(event: Reply | Lost, meaning: Callable[[Reply], T]) -> T | PonyError:
+    """Return what the answer to a call means that is no submission, or what went wrong."""
     if isinstance(event, Lost):
-        error: PonyError = TransportError(f"no answer came ({event.reason})")
-    else:
-        try:
-            return read_snapshot(event).after(job)
-        except APIError as refused:
-            error = refused
-            if 400 <= event.status_code < 500 and not isinstance(refused, RateLimitError) and not is_ours(refused):
-                # A gateway's page says nothing about the job.
-                error = UnexpectedResponseError(
-                    str(refused), status_code=refused.status_code, message=refused.message, body=refused.body
-                )
-    error.job_id = job.id
-    lost = isinstance(error, NotFoundError)
-    error.args = (f"{error} [asking about job {job.id}{'' if lost else f'; {_way_back(job.id)}'}]",)
-    return error
+        return TransportError(f"no answer came ({event.reason})")
+    try:
+        return meaning(event)
+    except APIError as refused:
+        if not (400 <= event.status_code < 500) or isinstance(refused, RateLimitError) or is_ours(refused):
+            return refused
+        # A gateway's page says nothing about what was asked.
+        return UnexpectedResponseError(
+            str(refused), status_code=refused.status_code, message=refused.message, body=refused.body
+        )
 
 
 def _timeout(job: Snapshot) -> JobTimeout:

@@ -88,7 +88,7 @@ def request(step: Send, settings: Settings) -> dict[str, Any]:
         content = b""
     if not content:
         raise InvalidRequestError("the request cannot be written as JSON. Nothing was sent.")
-    url = settings.base_url + call["url"]
+    url = settings.url(call["server"], call["url"])
     return {"method": call["method"].upper(), "url": url, "content": content, "headers": call["headers"]}
 
 

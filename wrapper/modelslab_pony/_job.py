@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from modelslab_pony._snapshot import Snapshot, Status
+from modelslab_pony._wire import Prepared
 from modelslab_pony.errors import JobId
 from modelslab_pony.requests import Request
-from modelslab_pony.results import Snapshot, Status
 
 
 class BaseJob:
     """What is known of a job."""
 
     _snapshot: Snapshot
-    _request: Request | None
+    _prepared: Prepared | None
 
     @property
     def id(self) -> JobId | None:
@@ -31,7 +32,7 @@ class BaseJob:
     @property
     def request(self) -> Request | None:
         """The request that began it, if this client sent it."""
-        return self._request
+        return self._prepared.request if self._prepared else None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.status}>"

@@ -10,38 +10,76 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from modelslab_pony_raw.api.default import fetch, text2img
+from attrs import frozen
+
+from modelslab_pony_raw.api.default import (
+    base64_to_url,
+    fetch,
+    fetch_by_id,
+    img2img,
+    inpaint,
+    model_reload,
+    request_count,
+    text2img,
+    wallet_balance,
+)
+from modelslab_pony_raw.models.base_64_to_url_request import Base64ToUrlRequest
 from modelslab_pony_raw.models.fetch_request import FetchRequest
 from modelslab_pony_raw.models.image_generation_processing_response import ImageGenerationProcessingResponse
 from modelslab_pony_raw.models.image_generation_success_response import ImageGenerationSuccessResponse
+from modelslab_pony_raw.models.image_to_image_request import ImageToImageRequest
+from modelslab_pony_raw.models.inpaint_request import InpaintRequest
+from modelslab_pony_raw.models.key_request import KeyRequest
+from modelslab_pony_raw.models.model_reload_request import ModelReloadRequest
 from modelslab_pony_raw.models.text_to_image_request import TextToImageRequest
 from modelslab_pony_raw.types import UNSET
 
 Success = ImageGenerationSuccessResponse
 Processing = ImageGenerationProcessingResponse
 
-# operationId → the generated function's module, and the class of its body
-_OPERATIONS: dict[str, tuple[Any, Any]] = {
-    "text2img": (text2img, TextToImageRequest),
-    "fetch": (fetch, FetchRequest),
+
+@frozen
+class _Operation:
+    module: Any
+    """Where the generated function is."""
+    body: Any
+    """The class of its body."""
+    server: str | None = None
+    """Where the spec has it, below the root of the API; None for the base URL. The generator drops this."""
+    path: tuple[str, ...] = ()
+    """Fields that go into the path."""
+
+
+OPERATIONS: Mapping[str, _Operation] = {
+    "text2img": _Operation(text2img, TextToImageRequest),
+    "img2img": _Operation(img2img, ImageToImageRequest),
+    "inpaint": _Operation(inpaint, InpaintRequest),
+    "fetch": _Operation(fetch, FetchRequest),
+    "fetch_by_id": _Operation(fetch_by_id, KeyRequest, path=("id",)),
+    "model_reload": _Operation(model_reload, ModelReloadRequest),
+    "request_count": _Operation(request_count, KeyRequest, server="/v6"),
+    "wallet_balance": _Operation(wallet_balance, KeyRequest, server=""),
+    "base64_to_url": _Operation(base64_to_url, Base64ToUrlRequest, server="/v6"),
 }
+"""Each operation of the spec by its operationId; a test compares them."""
 
 
 def encode(operation: str, fields: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return method, URL (below the base URL), headers and JSON body of a call.
+    """Return method, server, URL below it, headers and JSON body of a call.
 
     What is not among the fields is not sent: the generated model's own defaults are switched off.
     Fields that the spec does not know pass through.
     The result holds the key: it is for the wire and for nothing else.
     """
-    module, model = _OPERATIONS[operation]
-    known = {attribute.name for attribute in model.__attrs_attrs__ if attribute.init} - {"key"}
-    body = model(key=key, **{name: fields.get(name, UNSET) for name in known})
+    known = OPERATIONS[operation]
+    names = {attribute.name for attribute in known.body.__attrs_attrs__ if attribute.init} - {"key"}
+    body = known.body(key=key, **{name: fields.get(name, UNSET) for name in names})
     for name, value in fields.items():
-        if name not in known:
+        if name not in names and name not in known.path:
             body[name] = value
-    call: dict[str, Any] = module._get_kwargs(body=body)  # noqa: SLF001 - its send loses answers, see above
-    return call
+    place = {name: fields[name] for name in known.path}
+    call: dict[str, Any] = known.module._get_kwargs(body=body, **place)  # noqa: SLF001 - its send loses answers, see above
+    return {**call, "server": known.server}
 
 
 def success(answer: Mapping[str, Any]) -> Success:

@@ -17,7 +17,11 @@ class Rule:
     """What one field may hold; the numbers are those of the effective spec."""
 
     kind: str
-    """text, integer, number, flag or url"""
+    """text, integer, number, flag, url or image"""
+    name: str | None = None
+    """The spec's name of the field, where it is another."""
+    spec_default: Any = None
+    """The spec's default, where None stands for "decided when the request is sent"."""
     minimum: float | None = None
     maximum: float | None = None
     multiple_of: int | None = None
@@ -37,6 +41,12 @@ class Rule:
         if self.kind in {"integer", "number"}:
             return self._number_problem(value)
         return None
+
+    def allowed(self) -> str:
+        """Return the range in words, for a help text; empty where there is none."""
+        bounds = self.minimum is not None or self.maximum is not None
+        step = f", divisible by {self.multiple_of}" if self.multiple_of else ""
+        return f"{self._range()}{step}".capitalize() if bounds else ""
 
     def _number_problem(self, value: float) -> str | None:
         if abs(value) >= HUGE:
@@ -59,7 +69,8 @@ class Rule:
         return f"from {self.minimum} to {self.maximum}"
 
 
-def _is_url(value: Any) -> bool:
+def is_url(value: Any) -> bool:
+    """Tell whether a value is a whole http(s) URL."""
     if not isinstance(value, str) or any(character.isspace() for character in value):
         return False
     try:
@@ -78,7 +89,9 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "integer": ("an integer", _is_integer),
     "number": ("a number", lambda value: _is_integer(value) or isinstance(value, float)),
     "flag": ("True or False", lambda value: isinstance(value, bool)),
-    "url": ("an http(s) URL", _is_url),
+    "url": ("an http(s) URL", is_url),
+    # What is no URL has been read from this machine by then, or could not be.
+    "image": ("an http(s) URL, a path, bytes or a PIL image", is_url),
 }
 
 

@@ -18,6 +18,8 @@ from modelslab_pony.errors import ConfigurationError, InvalidRequestError, JobId
 T = TypeVar("T")
 
 DEFAULT_BASE_URL = "https://modelslab.com/api/v6/images"
+_IMAGES = "/v6/images"
+"""What follows the root of the API in the base URL."""
 DEFAULT_WAIT = 600.0
 """Seconds that a job is waited for."""
 MOST_SECONDS = 1e12
@@ -37,6 +39,16 @@ class Settings:
     @redactor.default
     def _redactor(self) -> Redactor:
         return Redactor(self.key)
+
+    def url(self, server: str | None, path: str) -> str:
+        """Return where a call goes: below the base URL, or below another part of the same API.
+
+        A base URL that does not end as the service's does (a gateway's, a mock server's) has everything below it.
+        """
+        root = self.base_url.removesuffix(_IMAGES)
+        if server is None or root == self.base_url:
+            return self.base_url + path
+        return root + server + path
 
     @property
     def is_local(self) -> bool:
@@ -129,6 +141,14 @@ def checked_id(value: Any) -> JobId:
         return value.strip()
     message = f"must be the id of a job, an integer or a text, not {shown(value)}"
     raise InvalidRequestError(f"id {message}", errors={"id": [message]})
+
+
+def checked_model(value: Any) -> str:
+    """Return a model's id. Raises `InvalidRequestError` for what is none."""
+    if isinstance(value, str) and value.strip() and value.isprintable():
+        return value
+    message = f"must be the id of a model, not {shown(value)}"
+    raise InvalidRequestError(f"model_id {message}. Nothing was sent.", errors={"model_id": [message]})
 
 
 def checked_in_flight(value: Any) -> int:

@@ -7,13 +7,13 @@ what they mean, a shell only tells.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
-from modelslab_pony.results import Snapshot
+from modelslab_pony._snapshot import Snapshot
 
 T = TypeVar("T")
 
@@ -45,6 +45,8 @@ class Save:
     """A file to make, a folder to make one in, or None for memory."""
     overwrite: bool = False
     max_bytes: int
+    finish: Callable[[bytes], bytes] | None = field(default=None, repr=False)
+    """What is done to the whole file before it gets its name."""
 
 
 @frozen

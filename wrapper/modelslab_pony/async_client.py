@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from modelslab_pony import _disk, _flow, _http
+from modelslab_pony import _account, _disk, _flow, _http, _pictures, recipes
 from modelslab_pony._files import MAX_IMAGE_BYTES
 from modelslab_pony._job import BaseJob
 from modelslab_pony._settings import (
@@ -23,15 +24,28 @@ from modelslab_pony._settings import (
     checked_callback,
     checked_id,
     checked_in_flight,
+    checked_model,
     checked_policy,
     closed,
     seconds,
 )
+from modelslab_pony._snapshot import Balance, Link, ModelStatus, Snapshot
 from modelslab_pony._steps import Event, Flow, Report, Result, Save, Saved, Send, Sleep, Step, Woke, resume
+from modelslab_pony._uploads import Uploads
+from modelslab_pony._wire import LocalImage, Prepared, prepare
 from modelslab_pony.errors import JobId
 from modelslab_pony.policies import PollPolicy, RetryPolicy
-from modelslab_pony.requests import Request, TextToImage, TextToImageOptions, wire
-from modelslab_pony.results import AsyncGeneration, AsyncImage, AsyncJobStatus, Link, Snapshot
+from modelslab_pony.requests import (
+    ImageSource,
+    ImageToImage,
+    ImageToImageOptions,
+    Inpaint,
+    InpaintOptions,
+    Request,
+    TextToImage,
+    TextToImageOptions,
+)
+from modelslab_pony.results import AsyncGeneration, AsyncImage, AsyncJobStatus
 
 T = TypeVar("T")
 OnUpdate = Callable[[AsyncJobStatus], object]
@@ -58,6 +72,7 @@ class AsyncPonyClient:
     ) -> None:
         self._settings = Settings.resolve(api_key, base_url)
         self._gate = asyncio.Semaphore(checked_in_flight(max_in_flight))
+        self._uploads = Uploads(asyncio.Lock)
         self._strict = strict
         self._owned = http_client is None
         self._timeout = _http.timeouts(timeout, owned=self._owned)
@@ -85,6 +100,33 @@ class AsyncPonyClient:
         """Same as `PonyClient.text2img`, awaited."""
         return await self.generate(TextToImage(prompt, **options), wait_timeout=wait_timeout, on_update=on_update)
 
+    async def img2img(
+        self,
+        prompt: str,
+        init_image: ImageSource,
+        *,
+        wait_timeout: float | None = DEFAULT_WAIT,
+        on_update: OnUpdate | None = None,
+        **options: Unpack[ImageToImageOptions],
+    ) -> AsyncGeneration:
+        """Same as `PonyClient.img2img`, awaited."""
+        request = ImageToImage(prompt, init_image, **options)
+        return await self.generate(request, wait_timeout=wait_timeout, on_update=on_update)
+
+    async def inpaint(
+        self,
+        prompt: str | None = None,
+        *,
+        init_image: ImageSource,
+        mask_image: ImageSource,
+        wait_timeout: float | None = DEFAULT_WAIT,
+        on_update: OnUpdate | None = None,
+        **options: Unpack[InpaintOptions],
+    ) -> AsyncGeneration:
+        """Same as `PonyClient.inpaint`, awaited."""
+        request = Inpaint(prompt, init_image=init_image, mask_image=mask_image, **options)
+        return await self.generate(request, wait_timeout=wait_timeout, on_update=on_update)
+
     async def generate(
         self,
         request: Request,
@@ -93,20 +135,21 @@ class AsyncPonyClient:
         on_update: OnUpdate | None = None,
     ) -> AsyncGeneration:
         """Same as `PonyClient.generate`, awaited."""
-        fields = wire(request, strict=self._strict)
+        begun, limit = self._now(), seconds("wait_timeout", wait_timeout)
         checked_callback(on_update, awaited=True)
-        flow = _flow.generate(self._context, request, fields, self._now(), seconds("wait_timeout", wait_timeout))
+        prepared, sent = await self._ready(request, begun + limit)
+        flow = _flow.generate(self._context, request, sent, begun, limit)
 
         async def report(snapshot: Snapshot) -> None:
             if on_update is not None:
-                await _told(on_update(AsyncJobStatus.of(snapshot, self)))
+                await _told(on_update(AsyncJobStatus.of(snapshot, self, prepared)))
 
-        return AsyncGeneration.of(await self._run(flow, report), self)
+        return AsyncGeneration.of(await self._run(flow, report), self, prepared)
 
     async def submit(self, request: Request) -> AsyncJob:
         """Same as `PonyClient.submit`, awaited."""
-        fields = wire(request, strict=self._strict)
-        return AsyncJob(self, await self._run(_flow.submit(self._context, request, fields)), request)
+        prepared, sent = await self._ready(request, math.inf)
+        return AsyncJob(self, await self._run(_flow.submit(self._context, request, sent)), prepared)
 
     def job(self, job_id: JobId) -> AsyncJob:
         """Same as `PonyClient.job`."""
@@ -115,6 +158,19 @@ class AsyncPonyClient:
     async def fetch(self, job_id: JobId) -> AsyncJobStatus:
         """Same as `PonyClient.fetch`, awaited."""
         return await self.job(job_id).refresh()
+
+    async def balance(self) -> Balance:
+        """Same as `PonyClient.balance`, awaited."""
+        return await self._run(_flow.ask(self._context, "wallet_balance", {}, _account.balance))
+
+    async def queued(self) -> int:
+        """Same as `PonyClient.queued`, awaited."""
+        return await self._run(_flow.ask(self._context, "request_count", {}, _account.queued))
+
+    async def reload_model(self, model_id: str) -> ModelStatus:
+        """Same as `PonyClient.reload_model`, awaited."""
+        fields = {"model_id": checked_model(model_id)}
+        return await self._run(_flow.ask(self._context, "model_reload", fields, _account.model))
 
     # --- life ----------------------------------------------------------------------------
 
@@ -140,14 +196,32 @@ class AsyncPonyClient:
         """See `AsyncImage.read`."""
         return (await self._download(image, Save(url=image.url, max_bytes=MAX_IMAGE_BYTES))).content
 
-    async def _store(self, image: AsyncImage, path: Path, *, overwrite: bool) -> Path:
+    async def _store(self, image: AsyncImage, path: Path, *, overwrite: bool, metadata: bool) -> Path:
         """See `AsyncImage.save`."""
-        save = Save(url=image.url, path=path, overwrite=overwrite, max_bytes=MAX_IMAGE_BYTES)
+        finish = recipes.writer(image.recipe, self._settings.redactor) if metadata else None
+        save = Save(url=image.url, path=path, overwrite=overwrite, max_bytes=MAX_IMAGE_BYTES, finish=finish)
         return (await self._download(image, save)).path or path
 
     async def _download(self, image: AsyncImage, save: Save) -> Saved:
         link = Link(url=image.url, proxy_url=image.proxy_url)
         return await self._run(_flow.download(self._context, link, image.job_id, save), job=image.job_id)
+
+    # --- before a request is sent ---------------------------------------------------------
+
+    async def _ready(self, request: Request, deadline: float) -> tuple[Prepared, dict[str, Any]]:
+        """Check a request and upload its images; return it with the fields that are sent."""
+        prepared = prepare(request, await asyncio.to_thread(_pictures.load, request), strict=self._strict)
+        urls = {name: await self._uploaded(name, image, deadline) for name, image in prepared.local.items()}
+        return prepared, {**prepared.fields, **urls}
+
+    async def _uploaded(self, name: str, image: LocalImage, deadline: float) -> str:
+        """Return the URL of an image of this machine; the same bytes go up once."""
+        async with self._uploads.lock(image):
+            url = self._uploads.url(image, self._now())
+            if url is None:
+                url = await self._run(_flow.upload(self._context, name, image, deadline))
+                self._uploads.keep(image, url, self._now())
+        return url
 
     # --- the shell -----------------------------------------------------------------------
 
@@ -223,17 +297,17 @@ class AsyncPonyClient:
 class AsyncJob(BaseJob):
     """Same as `Job`, awaited."""
 
-    def __init__(self, client: AsyncPonyClient, snapshot: Snapshot, request: Request | None = None) -> None:
+    def __init__(self, client: AsyncPonyClient, snapshot: Snapshot, prepared: Prepared | None = None) -> None:
         self._client = client
         self._snapshot = snapshot
-        self._request = request
+        self._prepared = prepared
 
     async def refresh(self) -> AsyncJobStatus:
         """Same as `Job.refresh`, awaited."""
         client = self._client
         if self._snapshot.status == "processing":
             self._snapshot = await client._run(_flow.fetch(client._context, self._snapshot), job=self.id)
-        return AsyncJobStatus.of(self._snapshot, client)
+        return AsyncJobStatus.of(self._snapshot, client, self._prepared)
 
     async def wait(
         self,
@@ -248,9 +322,9 @@ class AsyncJob(BaseJob):
         async def report(snapshot: Snapshot) -> None:
             self._snapshot = snapshot
             if on_update is not None:
-                await _told(on_update(AsyncJobStatus.of(snapshot, client)))
+                await _told(on_update(AsyncJobStatus.of(snapshot, client, self._prepared)))
 
-        return AsyncGeneration.of(await client._run(flow, report, job=self.id), client)
+        return AsyncGeneration.of(await client._run(flow, report, job=self.id), client, self._prepared)
 
 
 async def _told(answer: object) -> None:

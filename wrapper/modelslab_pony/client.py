@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from modelslab_pony import _disk, _flow, _http
+from modelslab_pony import _account, _disk, _flow, _http, _pictures, recipes
 from modelslab_pony._files import MAX_IMAGE_BYTES
 from modelslab_pony._job import BaseJob
 from modelslab_pony._settings import (
@@ -22,15 +23,28 @@ from modelslab_pony._settings import (
     checked_callback,
     checked_id,
     checked_in_flight,
+    checked_model,
     checked_policy,
     closed,
     seconds,
 )
+from modelslab_pony._snapshot import Balance, Link, ModelStatus, Snapshot
 from modelslab_pony._steps import Event, Flow, Report, Result, Save, Saved, Send, Sleep, Step, Woke, resume
+from modelslab_pony._uploads import Uploads
+from modelslab_pony._wire import LocalImage, Prepared, prepare
 from modelslab_pony.errors import JobId
 from modelslab_pony.policies import PollPolicy, RetryPolicy
-from modelslab_pony.requests import Request, TextToImage, TextToImageOptions, wire
-from modelslab_pony.results import Generation, Image, JobStatus, Link, Snapshot
+from modelslab_pony.requests import (
+    ImageSource,
+    ImageToImage,
+    ImageToImageOptions,
+    Inpaint,
+    InpaintOptions,
+    Request,
+    TextToImage,
+    TextToImageOptions,
+)
+from modelslab_pony.results import Generation, Image, JobStatus
 
 T = TypeVar("T")
 OnUpdate = Callable[[JobStatus], object]
@@ -65,6 +79,7 @@ class PonyClient:
     ) -> None:
         self._settings = Settings.resolve(api_key, base_url)
         self._gate = threading.BoundedSemaphore(checked_in_flight(max_in_flight))
+        self._uploads = Uploads(threading.Lock)
         self._strict = strict
         self._owned = http_client is None
         self._timeout = _http.timeouts(timeout, owned=self._owned)
@@ -95,6 +110,42 @@ class PonyClient:
         """
         return self.generate(TextToImage(prompt, **options), wait_timeout=wait_timeout, on_update=on_update)
 
+    def img2img(
+        self,
+        prompt: str,
+        init_image: ImageSource,
+        *,
+        wait_timeout: float | None = DEFAULT_WAIT,
+        on_update: OnUpdate | None = None,
+        **options: Unpack[ImageToImageOptions],
+    ) -> Generation:
+        """Make images from an image and a prompt: build an `ImageToImage`, submit it, wait for it.
+
+        `init_image` is an http(s) URL, a path, the bytes of a file, or a PIL image. What is of this
+        machine is uploaded first, the same bytes once; the service keeps it for 24 hours. Other
+        keywords are those of `ImageToImage`. Returns, raises and waits as `generate` does.
+        """
+        request = ImageToImage(prompt, init_image, **options)
+        return self.generate(request, wait_timeout=wait_timeout, on_update=on_update)
+
+    def inpaint(
+        self,
+        prompt: str | None = None,
+        *,
+        init_image: ImageSource,
+        mask_image: ImageSource,
+        wait_timeout: float | None = DEFAULT_WAIT,
+        on_update: OnUpdate | None = None,
+        **options: Unpack[InpaintOptions],
+    ) -> Generation:
+        """Paint the masked part of an image anew: build an `Inpaint`, submit it, wait for it.
+
+        Both images are given as in `img2img`; other keywords are those of `Inpaint`. Returns, raises
+        and waits as `generate` does.
+        """
+        request = Inpaint(prompt, init_image=init_image, mask_image=mask_image, **options)
+        return self.generate(request, wait_timeout=wait_timeout, on_update=on_update)
+
     def generate(
         self,
         request: Request,
@@ -106,25 +157,27 @@ class PonyClient:
 
         `on_update` is called with each `JobStatus`. Raises what `submit` and `Job.wait` raise.
         """
-        fields = wire(request, strict=self._strict)
+        begun, limit = self._now(), seconds("wait_timeout", wait_timeout)
         checked_callback(on_update, awaited=False)
-        flow = _flow.generate(self._context, request, fields, self._now(), seconds("wait_timeout", wait_timeout))
+        prepared, sent = self._ready(request, begun + limit)
+        flow = _flow.generate(self._context, request, sent, begun, limit)
 
         def report(snapshot: Snapshot) -> None:
             if on_update is not None:
-                on_update(JobStatus.of(snapshot, self))
+                on_update(JobStatus.of(snapshot, self, prepared))
 
-        return Generation.of(self._run(flow, report), self)
+        return Generation.of(self._run(flow, report), self, prepared)
 
     def submit(self, request: Request) -> Job:
         """Send a request; return as soon as the service has answered.
 
-        Raises `InvalidRequestError` (nothing was sent), `TransportError` (no connection, nothing
-        was sent), `SubmissionUnknown` (it may have been accepted, and is not sent again),
-        `GenerationFailed`, or the `APIError` that the service answered.
+        Images of this machine are uploaded first. Raises `InvalidRequestError` (nothing was sent),
+        `TransportError` (nothing was accepted: no connection, or no answer to the upload),
+        `SubmissionUnknown` (it may have been accepted, and is not sent again), `GenerationFailed`,
+        or the `APIError` that the service answered.
         """
-        fields = wire(request, strict=self._strict)
-        return Job(self, self._run(_flow.submit(self._context, request, fields)), request)
+        prepared, sent = self._ready(request, math.inf)
+        return Job(self, self._run(_flow.submit(self._context, request, sent)), prepared)
 
     def job(self, job_id: JobId) -> Job:
         """Return a job by its id, also one of another process. Asks nothing yet."""
@@ -137,6 +190,27 @@ class PonyClient:
         another `APIError`. A job that failed is no error here: see `JobStatus.status`.
         """
         return self.job(job_id).refresh()
+
+    def balance(self) -> Balance:
+        """Ask how much money the account has left. Raises `TransportError` or an `APIError`."""
+        return self._run(_flow.ask(self._context, "wallet_balance", {}, _account.balance))
+
+    def queued(self) -> int:
+        """Ask how many requests of the account wait or are worked on.
+
+        The service takes at most 30 such calls a minute (vendor docs, check requests page). Raises
+        `TransportError` or an `APIError`.
+        """
+        return self._run(_flow.ask(self._context, "request_count", {}, _account.queued))
+
+    def reload_model(self, model_id: str) -> ModelStatus:
+        """Have a model loaded that the service put away; it does so after 7 days without use.
+
+        Loading takes about 2 minutes (vendor docs, model reload page); call it again to see whether it
+        is done. Raises `NotFoundError` for an unknown model, `TransportError`, or another `APIError`.
+        """
+        fields = {"model_id": checked_model(model_id)}
+        return self._run(_flow.ask(self._context, "model_reload", fields, _account.model))
 
     # --- life ----------------------------------------------------------------------------
 
@@ -162,14 +236,32 @@ class PonyClient:
         """See `Image.read`."""
         return self._download(image, Save(url=image.url, max_bytes=MAX_IMAGE_BYTES)).content
 
-    def _store(self, image: Image, path: Path, *, overwrite: bool) -> Path:
+    def _store(self, image: Image, path: Path, *, overwrite: bool, metadata: bool) -> Path:
         """See `Image.save`."""
-        save = Save(url=image.url, path=path, overwrite=overwrite, max_bytes=MAX_IMAGE_BYTES)
+        finish = recipes.writer(image.recipe, self._settings.redactor) if metadata else None
+        save = Save(url=image.url, path=path, overwrite=overwrite, max_bytes=MAX_IMAGE_BYTES, finish=finish)
         return self._download(image, save).path or path
 
     def _download(self, image: Image, save: Save) -> Saved:
         link = Link(url=image.url, proxy_url=image.proxy_url)
         return self._run(_flow.download(self._context, link, image.job_id, save), job=image.job_id)
+
+    # --- before a request is sent ---------------------------------------------------------
+
+    def _ready(self, request: Request, deadline: float) -> tuple[Prepared, dict[str, Any]]:
+        """Check a request and upload its images; return it with the fields that are sent."""
+        prepared = prepare(request, _pictures.load(request), strict=self._strict)
+        urls = {name: self._uploaded(name, image, deadline) for name, image in prepared.local.items()}
+        return prepared, {**prepared.fields, **urls}
+
+    def _uploaded(self, name: str, image: LocalImage, deadline: float) -> str:
+        """Return the URL of an image of this machine; the same bytes go up once."""
+        with self._uploads.lock(image):
+            url = self._uploads.url(image, self._now())
+            if url is None:
+                url = self._run(_flow.upload(self._context, name, image, deadline))
+                self._uploads.keep(image, url, self._now())
+        return url
 
     # --- the shell -----------------------------------------------------------------------
 
@@ -245,17 +337,17 @@ class PonyClient:
 class Job(BaseJob):
     """A generation that the service has accepted."""
 
-    def __init__(self, client: PonyClient, snapshot: Snapshot, request: Request | None = None) -> None:
+    def __init__(self, client: PonyClient, snapshot: Snapshot, prepared: Prepared | None = None) -> None:
         self._client = client
         self._snapshot = snapshot
-        self._request = request
+        self._prepared = prepared
 
     def refresh(self) -> JobStatus:
         """Ask where it stands; a job that is done is not asked about. Raises as `PonyClient.fetch`."""
         client = self._client
         if self._snapshot.status == "processing":
             self._snapshot = client._run(_flow.fetch(client._context, self._snapshot), job=self.id)
-        return JobStatus.of(self._snapshot, client)
+        return JobStatus.of(self._snapshot, client, self._prepared)
 
     def wait(self, timeout: float | None = DEFAULT_WAIT, on_update: OnUpdate | None = None) -> Generation:
         """Wait for the images, at most `timeout` seconds (None: no limit).
@@ -271,6 +363,6 @@ class Job(BaseJob):
         def report(snapshot: Snapshot) -> None:
             self._snapshot = snapshot
             if on_update is not None:
-                on_update(JobStatus.of(snapshot, client))
+                on_update(JobStatus.of(snapshot, client, self._prepared))
 
-        return Generation.of(client._run(flow, report, job=self.id), client)
+        return Generation.of(client._run(flow, report, job=self.id), client, self._prepared)

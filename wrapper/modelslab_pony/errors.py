@@ -2,6 +2,7 @@
 
 PonyError                       .job_id where one is known
 ├── ConfigurationError          no key, a bad base URL, a closed client
+│   └── MissingExtraError (ImportError)    what the call needs is not installed
 ├── InvalidRequestError         refused here, nothing sent            .errors {field: [text]}
 ├── TransportError              no answer, and nothing can have been accepted, or the call only reads
 ├── SubmissionUnknown           the POST may have been accepted       .request .track_id
@@ -51,6 +52,10 @@ class PonyError(Exception):
 
 class ConfigurationError(PonyError):
     """The client cannot work as it was set up: no key, a bad base URL, already closed."""
+
+
+class MissingExtraError(ConfigurationError, ImportError):
+    """A library that the call needs is not installed; the message says which extra brings it."""
 
 
 class InvalidRequestError(PonyError, ValueError):

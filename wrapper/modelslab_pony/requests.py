@@ -1,74 +1,96 @@
 """What can be asked for: one frozen class an operation, checked before anything is sent.
 
 A request never holds the API key. Its fields, defaults and bounds are those of the effective
-spec (a test compares them), except that the spec's "yes"/"no" fields are `bool` here.
+spec (a test compares them), except that the spec's "yes"/"no" fields are `bool` here, that
+`steps` of inpainting is `num_inference_steps` as everywhere else, and that `model_id` has a default.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, ClassVar, TypedDict, TypeVar
+from os import PathLike
+from typing import Any, ClassVar, Protocol, TypedDict, TypeVar
 
-from attrs import Attribute, AttrsInstance, field, fields, frozen
+from attrs import NOTHING, Attribute, AttrsInstance, field, fields, frozen
 
-from modelslab_pony import samplers
-from modelslab_pony._rules import Rule, shown
+from modelslab_pony._rules import Rule
 from modelslab_pony.errors import InvalidRequestError
 
 DEFAULT_MODEL = "pony-realism"
-_RULE = "rule"
+RULE = "rule"
+"""Where a field's metadata has its `Rule`."""
 T = TypeVar("T", bound=AttrsInstance)
+
+
+class PilImage(Protocol):
+    """An image of Pillow, which is not needed to name it."""
+
+    def convert(self, mode: str) -> PilImage:
+        """Return it in another mode."""
+        ...
+
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:
+        """Write it."""
+        ...
+
+
+ImageSource = str | PathLike[str] | bytes | PilImage
+"""An http(s) URL, or an image of this machine: a path, the bytes of a file, or a PIL image.
+
+PNG, JPEG, WebP and GIF, at most 5 MB; what is of this machine is uploaded first (vendor docs, base64
+to URL page).
+"""
+
+
+def _rule(kind: str, **bounds: Any) -> dict[str, Rule]:
+    return {RULE: Rule(kind=kind, **bounds)}
 
 
 def _field(default: Any, kind: str, **bounds: Any) -> Any:
     # By keyword only: the spec's order of fields is no promise to callers.
-    return field(default=default, kw_only=True, metadata={_RULE: Rule(kind=kind, **bounds)})
+    return field(default=default, kw_only=True, metadata=_rule(kind, **bounds))
+
+
+def _short(value: object) -> str:
+    """Show an image without its bytes."""
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else repr(value)
 
 
 def _names_unknown_keywords(cls: type[T]) -> type[T]:
-    """Make a request class refuse an unknown keyword as any other mistake, with the near one."""
+    """Make a request class refuse an unknown or missing keyword as any other mistake, with the near one."""
     original = cls.__init__
     known = {attribute.name for attribute in fields(cls)}
+    required = [attribute for attribute in fields(cls) if attribute.default is NOTHING]
+    placed = [attribute.name for attribute in fields(cls) if not attribute.kw_only]
 
     @functools.wraps(original)
     def init(self: T, *values: Any, **options: Any) -> None:
-        unknown = {name: [_unknown(name, known)] for name in options if name not in known}
-        if unknown:
-            raise _refused(unknown)
+        errors = {name: [_unknown(name, known)] for name in options if name not in known}
+        given = {*options, *placed[: len(values)]}
+        errors |= {attribute.name: ["must be given"] for attribute in required if attribute.name not in given}
+        if errors:
+            raise refused(errors)
         original(self, *values, **options)
 
     setattr(cls, "__init__", init)  # noqa: B010 - plain assignment is no longer the type that attrs made
     return cls
 
 
-@_names_unknown_keywords
-@frozen
-class TextToImage:
-    """Images from a prompt.
+@frozen(kw_only=True)
+class _Request:
+    """What every generation can be told."""
 
-    Bounds are checked when the request is sent, by a client with `strict=True`. An unknown keyword
-    raises `InvalidRequestError` at once.
-    """
+    operation: ClassVar[str]
+    """The operationId of the spec."""
 
-    operation: ClassVar[str] = "text2img"
-
-    prompt: str = field(metadata={_RULE: Rule(kind="text", min_length=1)})
-    """What the image shows; not empty."""
     model_id: str = _field(DEFAULT_MODEL, "text", min_length=1)
     """A Pony model, or a community model served by the same URL."""
     negative_prompt: str | None = _field(None, "text", optional=True)
     """What the image must not show."""
-    width: int = _field(1024, "integer", minimum=1024, maximum=2048, multiple_of=8)
-    """Pixels, 1024 to 2048, divisible by 8."""
-    height: int = _field(1024, "integer", minimum=1024, maximum=2048, multiple_of=8)
-    """Pixels, 1024 to 2048, divisible by 8."""
     samples: int = _field(1, "integer", minimum=1, maximum=4)
     """How many images, 1 to 4; each one is paid for."""
-    num_inference_steps: int = _field(30, "integer", minimum=20, maximum=50)
-    """Denoising steps, 20 to 50."""
     guidance_scale: float = _field(7.5, "number", minimum=1, maximum=20)
     """How closely the prompt is followed, 1 to 20."""
     safety_checker: bool = _field(True, "flag")
@@ -77,7 +99,8 @@ class TextToImage:
     """The same seed gives the same image; None for a random one."""
     scheduler: str = _field("DPMSolverMultistepScheduler", "text", min_length=1)
     """The service's name of a scheduler; `sampler` takes the names that people know."""
-    use_karras_sigmas: bool = _field(True, "flag")
+    use_karras_sigmas: bool | None = _field(None, "flag", spec_default=True, optional=True)
+    """None: yes (the spec's default) for the schedulers that honour it, no for the others."""
     algorithm_type: str | None = _field("sde-dpmsolver++", "text", optional=True)
     """None for a scheduler without one."""
     clip_skip: int = _field(2, "integer", minimum=1, maximum=4)
@@ -92,24 +115,103 @@ class TextToImage:
     """Fields that the spec does not know, sent as they are."""
 
 
-Request = TextToImage
+@_names_unknown_keywords
+@frozen
+class TextToImage(_Request):
+    """Images from a prompt.
+
+    Bounds are checked when the request is sent, by a client with `strict=True`. An unknown or
+    missing keyword raises `InvalidRequestError` at once.
+    """
+
+    operation: ClassVar[str] = "text2img"
+
+    prompt: str = field(metadata=_rule("text", min_length=1))
+    """What the image shows; not empty."""
+    width: int = _field(1024, "integer", minimum=1024, maximum=2048, multiple_of=8)
+    """Pixels, 1024 to 2048, divisible by 8."""
+    height: int = _field(1024, "integer", minimum=1024, maximum=2048, multiple_of=8)
+    """Pixels, 1024 to 2048, divisible by 8."""
+    num_inference_steps: int = _field(30, "integer", minimum=20, maximum=50)
+    """Denoising steps, 20 to 50."""
+
+
+@_names_unknown_keywords
+@frozen
+class ImageToImage(_Request):
+    """Images from an image and a prompt.
+
+    Bounds are checked when the request is sent, by a client with `strict=True`; an image of this
+    machine is read then, too. An unknown or missing keyword raises `InvalidRequestError` at once.
+    """
+
+    operation: ClassVar[str] = "img2img"
+
+    prompt: str = field(metadata=_rule("text", min_length=1))
+    """What the image shows; not empty."""
+    init_image: ImageSource = field(metadata=_rule("image"), repr=_short)
+    """The image to begin with: an http(s) URL, a path, the bytes of a file, or a PIL image."""
+    strength: float = _field(0.7, "number", minimum=0, maximum=1)
+    """How much of the first image is given up, 0 to 1."""
+    width: int | None = _field(
+        None, "integer", minimum=1024, maximum=2048, multiple_of=8, spec_default=2048, optional=True
+    )
+    """Pixels, 1024 to 2048, divisible by 8. None: nearest to a local init_image's, else 2048."""
+    height: int | None = _field(
+        None, "integer", minimum=1024, maximum=2048, multiple_of=8, spec_default=2048, optional=True
+    )
+    """Pixels, 1024 to 2048, divisible by 8. None: nearest to a local init_image's, else 2048."""
+    num_inference_steps: int = _field(30, "integer", minimum=20, maximum=50)
+    """Denoising steps, 20 to 50."""
+
+
+@_names_unknown_keywords
+@frozen
+class Inpaint(_Request):
+    """Images in which a masked part is painted anew.
+
+    Bounds are checked when the request is sent, by a client with `strict=True`; images of this
+    machine are read then, too. An unknown or missing keyword raises `InvalidRequestError` at once.
+    """
+
+    operation: ClassVar[str] = "inpaint"
+
+    prompt: str | None = field(default=None, metadata=_rule("text", optional=True))
+    """What the masked part shows."""
+    init_image: ImageSource = field(metadata=_rule("image"), repr=_short, kw_only=True)
+    """The image to paint in: an http(s) URL, a path, the bytes of a file, or a PIL image."""
+    mask_image: ImageSource = field(metadata=_rule("image"), repr=_short, kw_only=True)
+    """The mask, in any form that init_image takes; it marks the part to be painted anew."""
+    strength: float = _field(0.7, "number", minimum=0, maximum=1)
+    """How much of what was there is given up, 0 to 1."""
+    width: int | None = _field(
+        None, "integer", minimum=512, maximum=1024, multiple_of=8, spec_default=512, optional=True
+    )
+    """Pixels, 512 to 1024, divisible by 8. None: nearest to a local init_image's, else 512."""
+    height: int | None = _field(
+        None, "integer", minimum=512, maximum=1024, multiple_of=8, spec_default=512, optional=True
+    )
+    """Pixels, 512 to 1024, divisible by 8. None: nearest to a local init_image's, else 512."""
+    num_inference_steps: int = _field(21, "integer", minimum=1, name="steps")
+    """Denoising steps, at least 1; sent as `steps`."""
+
+
+Request = TextToImage | ImageToImage | Inpaint
 """Every kind of request."""
+KINDS: Mapping[str, type[Request]] = {kind.operation: kind for kind in (TextToImage, ImageToImage, Inpaint)}
+"""Request classes by operationId."""
 
 
-class TextToImageOptions(TypedDict, total=False):
-    """The keywords of `text2img`: the fields of `TextToImage` beside the prompt."""
-
+class _Options(TypedDict, total=False):
     model_id: str
     negative_prompt: str | None
-    width: int
-    height: int
     samples: int
     num_inference_steps: int
     guidance_scale: float
     safety_checker: bool
     seed: int | None
     scheduler: str
-    use_karras_sigmas: bool
+    use_karras_sigmas: bool | None
     algorithm_type: str | None
     clip_skip: int
     webhook: str | None
@@ -118,98 +220,42 @@ class TextToImageOptions(TypedDict, total=False):
     extra: Mapping[str, Any]
 
 
-def wire(request: Request, *, strict: bool) -> dict[str, Any]:
-    """Return the fields as the service takes them, without the key; None is left out.
+class TextToImageOptions(_Options, total=False):
+    """The keywords of `text2img`: the fields of `TextToImage` beside the prompt."""
 
-    Raises `InvalidRequestError` for what cannot be sent at all, and, if `strict`, for everything
-    that the effective spec does not allow, all fields at once.
-    """
-    if not isinstance(request, Request):
-        raise _refused({"request": [f"must be a TextToImage, not {shown(request)}"]})
-    errors = _problems(request) if strict else _missing(request)
-    given = {attribute.name: getattr(request, attribute.name) for attribute in _spec_fields(request)}
-    if request.sampler is not None:
-        errors.update(_sampler_problems(request))
-        name: Any = request.sampler
-        sampler = samplers.find(name) if isinstance(name, str) else None
-        if sampler:
-            given["scheduler"] = sampler.scheduler
-            given["algorithm_type"] = sampler.algorithm_type
-            given["use_karras_sigmas"] = sampler.use_karras_sigmas
-    errors.update(_extra_problems(request))
-    if not errors:
-        given = {name: _yes_no(value) for name, value in given.items() if value is not None} | dict(request.extra)
-        errors = {name: ["cannot be sent as JSON"] for name, value in given.items() if not _is_json(value)}
-    if errors:
-        raise _refused(errors)
-    return given
+    width: int
+    height: int
 
 
-def _spec_fields(request: Request) -> list[Attribute[Any]]:
-    return [attribute for attribute in fields(type(request)) if _RULE in attribute.metadata]
+class ImageToImageOptions(_Options, total=False):
+    """The keywords of `img2img`: the fields of `ImageToImage` beside the prompt and the image."""
+
+    width: int | None
+    height: int | None
+    strength: float
 
 
-def _problems(request: Request) -> dict[str, list[str]]:
-    found = {
-        attribute.name: attribute.metadata[_RULE].problem(getattr(request, attribute.name))
-        for attribute in _spec_fields(request)
-    }
-    return {name: [problem] for name, problem in found.items() if problem}
+class InpaintOptions(ImageToImageOptions, total=False):
+    """The keywords of `inpaint`: the fields of `Inpaint` beside the prompt and the images."""
 
 
-def _missing(request: Request) -> dict[str, list[str]]:
-    required = [attribute.name for attribute in _spec_fields(request) if not attribute.metadata[_RULE].optional]
-    return {name: ["must be given"] for name in required if getattr(request, name) is None}
+def spec_fields(kind: type[Request]) -> dict[str, tuple[Attribute[Any], Rule]]:
+    """Return the fields that the spec has too, each with its rule, by our names."""
+    return {item.name: (item, item.metadata[RULE]) for item in fields(kind) if RULE in item.metadata}
 
 
-def _sampler_problems(request: Request) -> dict[str, list[str]]:
-    if not isinstance(request.sampler, str) or samplers.find(request.sampler) is None:
-        names = samplers.suggestions(request.sampler) if isinstance(request.sampler, str) else []
-        near = " or ".join(map(repr, names))
-        hint = f"did you mean {near}?" if near else "see modelslab_pony.samplers.SAMPLERS"
-        return {"sampler": [f"{shown(request.sampler)} is not known; {hint}"]}
-    defaults = {attribute.name: attribute.default for attribute in fields(type(request))}
-    return {
-        name: [f"is set by sampler={request.sampler!r}; give one or the other"]
-        for name in ("scheduler", "algorithm_type", "use_karras_sigmas")
-        if getattr(request, name) != defaults[name]
-    }
+def refused(errors: Mapping[str, list[str]]) -> InvalidRequestError:
+    """Return the error for a request that is not sent, with what is wrong of every field."""
+    said = "; ".join(f"{name} {problem}" for name, problems in errors.items() for problem in problems)
+    return InvalidRequestError(f"{said}{'' if said.endswith('?') else '.'} Nothing was sent.", errors=errors)
 
 
-def _extra_problems(request: Request) -> dict[str, list[str]]:
-    if not isinstance(request.extra, Mapping):
-        return {"extra": [f"must be a mapping of field names to values, not {type(request.extra).__name__}"]}
-    own = {attribute.name for attribute in _spec_fields(request)}
-    names: list[Any] = list(request.extra)
-    errors = {}
-    for name in names:
-        if name == "key":
-            errors["extra.key"] = ["the API key belongs to the client: PonyClient(api_key=...)"]
-        elif not isinstance(name, str):
-            errors["extra"] = [f"must have texts for names, not {shown(name)}"]
-        elif name in own:
-            errors[f"extra.{name}"] = ["is a field of its own; give it as a keyword"]
-    return errors
+def is_request(value: object) -> bool:
+    """Tell whether a value is a request of any kind."""
+    return isinstance(value, Request)
 
 
 def _unknown(name: str, known: set[str]) -> str:
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"send it with extra={{{name!r}: ...}} if the service knows it"
     return f"is not a field of this request; {hint}"
-
-
-def _yes_no(value: Any) -> Any:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
-
-
-def _refused(errors: Mapping[str, list[str]]) -> InvalidRequestError:
-    said = "; ".join(f"{name} {problem}" for name, problems in errors.items() for problem in problems)
-    return InvalidRequestError(f"{said}{'' if said.endswith('?') else '.'} Nothing was sent.", errors=errors)

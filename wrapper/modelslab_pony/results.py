@@ -1,7 +1,7 @@
 """What a job gives: where it stands, and in the end its images.
 
 The classes come in two colours, `Generation` with `Image` and `AsyncGeneration` with
-`AsyncImage`, which differ in that `read` and `save` are awaited.
+`AsyncImage`, which differ in that `read`, `save` and `to_pil` are awaited.
 """
 
 from __future__ import annotations
@@ -9,52 +9,26 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
+from modelslab_pony import _notebook, _pillow
+from modelslab_pony._formats import image_suffix
 from modelslab_pony._rules import shown
-from modelslab_pony.errors import InvalidRequestError, JobId
+from modelslab_pony._snapshot import Snapshot, Status
+from modelslab_pony._wire import Prepared
+from modelslab_pony.errors import DownloadError, InvalidRequestError, JobId, PonyError
+from modelslab_pony.recipes import Recipe, recipe_of, recipe_of_meta
+from modelslab_pony.requests import Request
 
-Status = Literal["processing", "success", "failed"]
+if TYPE_CHECKING:
+    from PIL.Image import Image as PilImage
+
 StrPath = str | PathLike[str]
 
 ImageT_co = TypeVar("ImageT_co", covariant=True)
 GenerationT_co = TypeVar("GenerationT_co", covariant=True)
-
-
-@frozen(kw_only=True)
-class Link:
-    """Where one image is: the output URL, and the same file on the service's CDN."""
-
-    url: str
-    proxy_url: str | None = None
-
-
-@frozen(kw_only=True)
-class Snapshot:
-    """What one answer says of a job; unlike a `JobStatus` it can load nothing."""
-
-    status: Status
-    id: JobId | None
-    eta: float | None = None
-    message: str = ""
-    links: tuple[Link, ...] = ()
-    seed: int | None = None
-    meta: Mapping[str, Any] = field(factory=dict)
-    generation_time: float | None = None
-    nsfw_content_detected: bool | None = None
-    raw: Mapping[str, Any] = field(factory=dict, repr=False)
-
-    def after(self, earlier: Snapshot) -> Snapshot:
-        """Fill what this answer leaves out from an earlier one: a fetched success says little."""
-        return evolve(
-            self,
-            id=earlier.id,  # the one that was asked for; some answers leave it out or empty it
-            seed=earlier.seed if self.seed is None else self.seed,
-            meta=self.meta or earlier.meta,
-            generation_time=earlier.generation_time if self.generation_time is None else self.generation_time,
-        )
 
 
 @frozen(kw_only=True)
@@ -66,20 +40,28 @@ class _Image:
     job_id: JobId | None = None
     index: int = 0
     """Its place among the job's images, from 0."""
+    recipe: Recipe | None = field(default=None, repr=False)
+    """How it was made, as far as that is known; `save` writes it into the file."""
+
+    def _caption(self) -> str:
+        said = (self.recipe.parameters or "").split("\nSteps: ")[0] if self.recipe else ""
+        seed = f"seed {self.recipe.seed}" if self.recipe and self.recipe.seed is not None else ""
+        job = f"job {self.job_id}" if self.job_id is not None else ""
+        return " · ".join(filter(None, (said[:300], seed, job)))
 
 
 class Loader(Protocol):
     """What an `Image` needs of its client."""
 
     def _load(self, image: Image) -> bytes: ...
-    def _store(self, image: Image, path: Path, *, overwrite: bool) -> Path: ...
+    def _store(self, image: Image, path: Path, *, overwrite: bool, metadata: bool) -> Path: ...
 
 
 class AsyncLoader(Protocol):
     """What an `AsyncImage` needs of its client."""
 
     def _load(self, image: AsyncImage) -> Awaitable[bytes]: ...
-    def _store(self, image: AsyncImage, path: Path, *, overwrite: bool) -> Awaitable[Path]: ...
+    def _store(self, image: AsyncImage, path: Path, *, overwrite: bool, metadata: bool) -> Awaitable[Path]: ...
 
 
 @frozen(kw_only=True)
@@ -87,6 +69,7 @@ class Image(_Image):
     """One image of a generation."""
 
     _loader: Loader = field(repr=False, eq=False)
+    _kept: list[bytes] = field(factory=list, init=False, repr=False, eq=False)
 
     def read(self) -> bytes:
         """Download the file into memory.
@@ -96,15 +79,46 @@ class Image(_Image):
         """
         return self._loader._load(self)
 
-    def save(self, path: StrPath, *, overwrite: bool = False) -> Path:
+    def save(self, path: StrPath, *, overwrite: bool = False, metadata: bool = True) -> Path:
         """Download the file to `path`; it is there whole or not at all.
 
         `path` is a file, or an existing folder in which the file is named after its URL, with a
         number if that name is taken. Missing parent folders are made. A file that exists is kept,
-        and the call refused, unless `overwrite`. Returns the path of the file. Raises
+        and the call refused, unless `overwrite`. With `metadata`, PNG, JPEG and WebP files hold
+        their `recipe`; the picture itself stays as it came. Returns the path of the file. Raises
         `DownloadError`, and `InvalidRequestError` for what is no path.
         """
-        return self._loader._store(self, _path(path), overwrite=overwrite)
+        return self._loader._store(self, _path(path), overwrite=overwrite, metadata=metadata)
+
+    def to_pil(self) -> PilImage:
+        """Download the picture as an image of Pillow, which the extra `images` brings.
+
+        Raises `DownloadError`, also for what Pillow cannot read, and `MissingExtraError` without Pillow.
+        """
+        _pillow.check()
+        return _opened(self, self.read())
+
+    def _repr_png_(self) -> bytes | None:
+        """Show itself in a notebook, if it is a PNG that can be had."""
+        content = self._shown()
+        return content if isinstance(content, bytes) and image_suffix(content) == ".png" else None
+
+    def _repr_html_(self) -> str:
+        """Show itself in a notebook: small where Pillow is there, and with its prompt and seed."""
+        content = self._shown()
+        if isinstance(content, str):
+            return _notebook.figure("", self.url, self._caption(), content)
+        preview = _pillow.thumbnail(content, _notebook.MOST_PIXELS) or content
+        return _notebook.figure(_notebook.inline(preview), self.url, self._caption())
+
+    def _shown(self) -> bytes | str:
+        """Return the file, kept for as long as the notebook shows it, or why it is not to be had."""
+        if not self._kept:
+            try:
+                self._kept.append(self.read())
+            except PonyError as error:
+                return str(error)
+        return self._kept[0]
 
 
 @frozen(kw_only=True)
@@ -117,9 +131,18 @@ class AsyncImage(_Image):
         """Same as `Image.read`, awaited."""
         return await self._loader._load(self)
 
-    async def save(self, path: StrPath, *, overwrite: bool = False) -> Path:
+    async def save(self, path: StrPath, *, overwrite: bool = False, metadata: bool = True) -> Path:
         """Same as `Image.save`, awaited."""
-        return await self._loader._store(self, _path(path), overwrite=overwrite)
+        return await self._loader._store(self, _path(path), overwrite=overwrite, metadata=metadata)
+
+    async def to_pil(self) -> PilImage:
+        """Same as `Image.to_pil`, awaited."""
+        _pillow.check()
+        return _opened(self, await self.read())
+
+    def _repr_html_(self) -> str:
+        """Show itself in a notebook, which loads it from the service: nothing can be awaited here."""
+        return _notebook.figure(self.url, self.url, self._caption())
 
 
 @frozen(kw_only=True)
@@ -136,6 +159,8 @@ class _Generation(Generic[ImageT_co]):
     nsfw_content_detected: bool | None
     raw: Mapping[str, Any] = field(repr=False)
     """The answer as it came."""
+    request: Request | None = field(default=None, repr=False)
+    """The request that began it, if this client sent it."""
 
 
 @frozen(kw_only=True)
@@ -143,10 +168,18 @@ class Generation(_Generation[Image]):
     """The images of a job that succeeded."""
 
     @classmethod
-    def of(cls, snapshot: Snapshot, loader: Loader) -> Generation:
+    def of(cls, snapshot: Snapshot, loader: Loader, prepared: Prepared | None) -> Generation:
         """Tie a success to the client that can load its images."""
-        images = tuple(Image(**place, loader=loader) for place in _places(snapshot))
-        return cls(**_facts(snapshot), images=images)
+        images = tuple(Image(**place, loader=loader) for place in _places(snapshot, prepared))
+        return cls(**_facts(snapshot, prepared), images=images)
+
+    def _repr_png_(self) -> bytes | None:
+        """Show itself in a notebook, if it is one PNG."""
+        return self.images[0]._repr_png_() if len(self.images) == 1 else None
+
+    def _repr_html_(self) -> str:
+        """Show its pictures in a notebook, side by side."""
+        return _notebook.row(image._repr_html_() for image in self.images)
 
 
 @frozen(kw_only=True)
@@ -154,10 +187,14 @@ class AsyncGeneration(_Generation[AsyncImage]):
     """Same as `Generation`, with images that are awaited."""
 
     @classmethod
-    def of(cls, snapshot: Snapshot, loader: AsyncLoader) -> AsyncGeneration:
+    def of(cls, snapshot: Snapshot, loader: AsyncLoader, prepared: Prepared | None) -> AsyncGeneration:
         """Tie a success to the client that can load its images."""
-        images = tuple(AsyncImage(**place, loader=loader) for place in _places(snapshot))
-        return cls(**_facts(snapshot), images=images)
+        images = tuple(AsyncImage(**place, loader=loader) for place in _places(snapshot, prepared))
+        return cls(**_facts(snapshot, prepared), images=images)
+
+    def _repr_html_(self) -> str:
+        """Show its pictures in a notebook, side by side."""
+        return _notebook.row(image._repr_html_() for image in self.images)
 
 
 @frozen(kw_only=True)
@@ -185,9 +222,9 @@ class JobStatus(_JobStatus[Generation]):
     """Where a job stands."""
 
     @classmethod
-    def of(cls, snapshot: Snapshot, loader: Loader) -> JobStatus:
+    def of(cls, snapshot: Snapshot, loader: Loader, prepared: Prepared | None) -> JobStatus:
         """Tie what an answer said to the client that can load its images."""
-        generation = Generation.of(snapshot, loader) if snapshot.links else None
+        generation = Generation.of(snapshot, loader, prepared) if snapshot.links else None
         return cls(**_standing(snapshot), generation=generation)
 
 
@@ -196,9 +233,9 @@ class AsyncJobStatus(_JobStatus[AsyncGeneration]):
     """Same as `JobStatus`, with images that are awaited."""
 
     @classmethod
-    def of(cls, snapshot: Snapshot, loader: AsyncLoader) -> AsyncJobStatus:
+    def of(cls, snapshot: Snapshot, loader: AsyncLoader, prepared: Prepared | None) -> AsyncJobStatus:
         """Tie what an answer said to the client that can load its images."""
-        generation = AsyncGeneration.of(snapshot, loader) if snapshot.links else None
+        generation = AsyncGeneration.of(snapshot, loader, prepared) if snapshot.links else None
         return cls(**_standing(snapshot), generation=generation)
 
 
@@ -210,9 +247,22 @@ def _path(given: Any) -> Path:
         raise InvalidRequestError(f"path {message}", errors={"path": [message]}) from None
 
 
-def _places(snapshot: Snapshot) -> list[dict[str, Any]]:
+def _opened(image: Image | AsyncImage, content: bytes) -> PilImage:
+    try:
+        return _pillow.opened(content)
+    except _pillow.PictureError as fault:
+        raise DownloadError(f"{fault} ({image.url})", url=image.url, job_id=image.job_id) from None
+
+
+def _places(snapshot: Snapshot, prepared: Prepared | None) -> list[dict[str, Any]]:
     return [
-        {"url": link.url, "proxy_url": link.proxy_url, "job_id": snapshot.id, "index": index}
+        {
+            "url": link.url,
+            "proxy_url": link.proxy_url,
+            "job_id": snapshot.id,
+            "index": index,
+            "recipe": recipe_of(prepared, snapshot, index) if prepared else recipe_of_meta(snapshot, index),
+        }
         for index, link in enumerate(snapshot.links)
     ]
 
@@ -221,6 +271,7 @@ def _standing(snapshot: Snapshot) -> dict[str, Any]:
     return {name: getattr(snapshot, name) for name in ("id", "status", "eta", "message", "raw")}
 
 
-def _facts(snapshot: Snapshot) -> dict[str, Any]:
+def _facts(snapshot: Snapshot, prepared: Prepared | None) -> dict[str, Any]:
     names = ("id", "seed", "meta", "generation_time", "nsfw_content_detected", "raw")
-    return {name: getattr(snapshot, name) for name in names}
+    request = prepared.request if prepared else None
+    return {**{name: getattr(snapshot, name) for name in names}, "request": request}

@@ -12,6 +12,10 @@ from difflib import get_close_matches
 from attrs import frozen
 
 _SDE = "sde-dpmsolver++"
+_HONOUR_KARRAS = frozenset(
+    f"{name}Scheduler"
+    for name in ("DPMSolverMultistep", "DPMSolverSinglestep", "KDPM2Discrete", "KDPM2AncestralDiscrete", "LMSDiscrete")
+)
 
 
 @frozen(kw_only=True)
@@ -60,12 +64,33 @@ SAMPLERS: Mapping[str, Sampler] = {
 _BY_FOLDED = {name.casefold(): name for name in SAMPLERS}
 
 
+def canonical(name: str) -> str | None:
+    """Return a sampler's name as it is written here, given in any case and spacing; None for none."""
+    return _BY_FOLDED.get(" ".join(name.split()).casefold())
+
+
 def find(name: str) -> Sampler | None:
     """Return the sampler of that name, in any case and spacing, or None."""
-    known = _BY_FOLDED.get(" ".join(name.split()).casefold())
+    known = canonical(name)
     return SAMPLERS[known] if known else None
 
 
 def suggestions(name: str) -> list[str]:
-    """Return up to three names that look like a mistyped one."""
-    return [_BY_FOLDED[near] for near in get_close_matches(name.casefold(), _BY_FOLDED, n=3)]
+    """Return up to three names that look like a mistyped one, or like one in ComfyUI's spelling."""
+    folded = name.casefold().replace("_", " ").replace("dpmpp", "dpm++").replace("ancestral", "a")
+    return [_BY_FOLDED[near] for near in get_close_matches(folded, _BY_FOLDED, n=3)]
+
+
+def honours_karras(scheduler: object) -> bool:
+    """Tell whether a scheduler does anything with `use_karras_sigmas` (vendor's Pony scheduler page)."""
+    return isinstance(scheduler, str) and scheduler in _HONOUR_KARRAS
+
+
+def name_of(scheduler: str, algorithm_type: str | None, *, karras: bool) -> str:
+    """Return the sampler name for three request fields; the scheduler's own name where there is none."""
+    # Only DPM solvers have an algorithm type; the others are sent the default and ignore it.
+    algorithm = algorithm_type if "DPMSolver" in scheduler and algorithm_type != "no" else None
+    wanted = Sampler(
+        scheduler=scheduler, algorithm_type=algorithm, use_karras_sigmas=karras and honours_karras(scheduler)
+    )
+    return next((name for name, sampler in SAMPLERS.items() if sampler == wanted), scheduler)

@@ -9,6 +9,7 @@ _CODES: dict[type[errors.PonyError], int] = {
     errors.InvalidRequestError: 11,
     errors.TransportError: 12,
     errors.SubmissionUnknown: 13,
+    errors.MissingExtraError: 14,
     errors.APIError: 20,
     errors.BadRequestError: 21,
     errors.AuthenticationError: 22,

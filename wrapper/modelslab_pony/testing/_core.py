@@ -6,10 +6,12 @@ own words are used for refusals where they are known.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -17,12 +19,22 @@ from urllib.parse import urlsplit
 from attrs import define, field, frozen
 from jsonschema import Draft202012Validator
 
-from modelslab_pony.testing._spec import effective_spec, operations
+from modelslab_pony._formats import MEDIA_TYPES, image_suffix
+from modelslab_pony.testing._spec import body_schema, effective_spec, route
 
 FIRST_ID = 70010001
 IMAGES_PATH = "/images"
 CDN_PATH = "/cdn"
 """Where the same images are to be had a second time."""
+UPLOADS_PATH = "/uploads"
+"""Where images are that were given in base64."""
+UPLOAD_LIFE = 24 * 3600.0
+"""Seconds (vendor docs, base64 to URL page)."""
+UPLOAD_MOST = 5_000_000
+"""Bytes of an upload (vendor docs, base64 to URL page)."""
+FIRST_BALANCE = 25.0
+PRICE = 0.01
+"""What an image costs here."""
 
 Outcome = Literal["success", "failed"]
 
@@ -52,6 +64,8 @@ class SimulatedJob:
     """A generation that was accepted."""
 
     id: int
+    operation: str
+    """text2img, img2img or inpaint."""
     request: Mapping[str, Any] = field(repr=False)
     """The fields as they were sent, without the key."""
     seed: int
@@ -61,10 +75,18 @@ class SimulatedJob:
     origin: str
     """Where its images are served: scheme and host."""
 
+    def field(self, name: str) -> Any:
+        """Return a field as it was sent, else the spec's default."""
+        return self.request.get(name, body_schema(self.operation)["properties"].get(name, {}).get("default"))
+
+    @property
+    def samples(self) -> int:
+        """How many images it has."""
+        return int(self.field("samples"))  # 1.0 is an integer to JSON Schema
+
     def image_urls(self, path: str = IMAGES_PATH) -> list[str]:
         """Return the URL of each image, or of its copy below another path."""
-        samples = int(self.request.get("samples", 1))  # 1.0 is an integer to JSON Schema
-        return [f"{self.origin}{path}/{self.id}-{index}.png" for index in range(samples)]
+        return [f"{self.origin}{path}/{self.id}-{index}.png" for index in range(self.samples)]
 
 
 class Core:
@@ -75,6 +97,8 @@ class Core:
         self.eta = eta
         self.outcome = checked_outcome(outcome)
         self.jobs: dict[int, SimulatedJob] = {}
+        self.balance = FIRST_BALANCE
+        self._uploads: dict[str, tuple[bytes, float]] = {}
         self._chance = chance
 
     def answer(self, call: Call, now: float) -> Answer:
@@ -89,15 +113,24 @@ class Core:
         folder, _, name = parts.path.rpartition("/")
         if call.method == "GET" and folder in {IMAGES_PATH, CDN_PATH}:
             return self._image(name, now)
-        operation = _operations().get((call.method, parts.path))
-        if operation is None:
+        if call.method == "GET" and folder == UPLOADS_PATH:
+            return self._uploaded(name, now)
+        found = route(call.method, parts.path)
+        if found is None:
             return _refuse(404, f"no such endpoint: {call.method} {parts.path}")
+        operation, place = found
         body = self._checked(operation, call.body)
         if isinstance(body, Answer):
             return body
-        if operation == "text2img":
-            return self._text2img(body, f"{parts.scheme}://{parts.netloc}", now)
-        return self._fetch(body["request_id"], now)
+        answers: dict[str, Callable[[], Answer]] = {
+            "fetch": lambda: self._fetch(body["request_id"], now),
+            "fetch_by_id": lambda: self._fetch(place["id"], now),
+            "request_count": lambda: self._request_count(now),
+            "wallet_balance": self._wallet_balance,
+            "model_reload": lambda: _say({"status": "success", "message": f"{body['model_id']} is loaded"}),
+            "base64_to_url": lambda: self._base64_to_url(body["base64_string"], _origin(call.url), now),
+        }
+        return answers.get(operation, lambda: self._generate(operation, body, _origin(call.url), now))()
 
     def _checked(self, operation: str, content: bytes) -> dict[str, Any] | Answer:
         """Return the body if its key is right and it obeys the spec, else the refusal."""
@@ -117,11 +150,15 @@ class Core:
         checked: dict[str, Any] = body
         return checked
 
-    def _text2img(self, body: dict[str, Any], origin: str, now: float) -> Answer:
+    def _generate(self, operation: str, body: dict[str, Any], origin: str, now: float) -> Answer:
         request = {name: value for name, value in body.items() if name != "key"}
+        for name in ("init_image", "mask_image"):
+            if name in request and not self._is_there(request[name], origin, now):
+                return _refuse(400, "Unable to fetch image from provided URL")
         seed = request.get("seed")
         job = SimulatedJob(
             id=FIRST_ID + len(self.jobs),
+            operation=operation,
             request=request,
             seed=self._chance.randrange(2**32) if seed is None else seed,
             accepted_at=now,
@@ -130,7 +167,54 @@ class Core:
             origin=origin,
         )
         self.jobs[job.id] = job
+        self.balance -= PRICE * job.samples
         return self._standing(job, now, first=True)
+
+    # --- the account, and images to begin with ----------------------------------------------
+
+    def _request_count(self, now: float) -> Answer:
+        count = sum(now < job.ready_at for job in self.jobs.values())
+        said = "Current processing request count retrieved successfully"
+        return _say({"status": "success", "processing_count": count, "message": said})
+
+    def _wallet_balance(self) -> Answer:
+        return _say({"status": "success", "data": {"balance": round(self.balance, 4), "currency": "USD"}})
+
+    def _base64_to_url(self, text: str, origin: str, now: float) -> Answer:
+        """Keep an image given as a data URI, or in base64 alone."""
+        try:
+            content = base64.b64decode(text.rpartition("base64,")[2], validate=True)
+        except ValueError:
+            return _refuse(400, "Invalid base64 string")
+        suffix = image_suffix(content)
+        if suffix is None or len(content) > UPLOAD_MOST:
+            return _refuse(400, "The file must be an image of at most 5 MB")
+        name = f"{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
+        self._uploads[name] = (content, now)
+        return _say({"status": "success", "output": [f"{origin}{UPLOADS_PATH}/{name}"]})
+
+    def _upload(self, name: str, now: float) -> bytes | None:
+        content, since = self._uploads.get(name, (None, now))
+        return content if now < since + UPLOAD_LIFE else None
+
+    def _uploaded(self, name: str, now: float) -> Answer:
+        content = self._upload(name, now)
+        if content is None:
+            return Answer(status_code=404, content=b"not found", content_type="text/plain", said=f"no upload {name}")
+        kind = MEDIA_TYPES[image_suffix(content) or ".png"]
+        return Answer(status_code=200, content=content, content_type=kind, said=f"upload {name}")
+
+    def _is_there(self, url: str, origin: str, now: float) -> bool:
+        """Whether an image can be had; those of other hosts are taken to be there."""
+        _, ours, name = url.partition(f"{origin}{UPLOADS_PATH}/")
+        return not ours or self._upload(name, now) is not None
+
+    def _given(self, job: SimulatedJob, name: str) -> bytes | None:
+        """Return an uploaded image that a job begins with."""
+        content, _ = self._uploads.get(str(job.request.get(name)).rpartition("/")[2], (None, 0.0))
+        return content
+
+    # --- jobs ---------------------------------------------------------------------------------
 
     def _fetch(self, request_id: str, now: float) -> Answer:
         job = self._job(request_id)
@@ -170,13 +254,16 @@ class Core:
     def _image(self, name: str, now: float) -> Answer:
         number, _, index = name.removesuffix(".png").partition("-")
         job = self._job(number)
-        known = job is not None and re.fullmatch(r"[0-3]", index) and int(index) < job.request.get("samples", 1)
+        known = job is not None and re.fullmatch(r"[0-3]", index) and int(index) < job.samples
         if job is None or not known or now < job.ready_at or job.outcome != "success":
             return Answer(status_code=404, content=b"not found", content_type="text/plain", said=f"no image {name}")
-        from modelslab_pony.testing._render import render  # noqa: PLC0415 - without a picture no Pillow
+        from modelslab_pony.testing._render import painted_over, render  # noqa: PLC0415 - without a picture no Pillow
 
-        width, height = int(job.request.get("width", 1024)), int(job.request.get("height", 1024))
-        content = render(job.request["prompt"], job.seed + int(index), width, height)
+        prompt, size = job.field("prompt") or "", (int(job.field("width")), int(job.field("height")))
+        content = render(prompt, job.seed + int(index), *size)
+        first = self._given(job, "init_image")
+        if first is not None:
+            content = painted_over(first, content, self._given(job, "mask_image"), job.field("strength"))
         return Answer(status_code=200, content=content, content_type="image/png", said=f"image {name}")
 
 
@@ -194,9 +281,9 @@ def _meta(job: SimulatedJob) -> dict[str, Any]:
 
 
 def _say(body: dict[str, Any], job: int | None = None) -> Answer:
-    shown = job or body["id"] or "?"
     eta = f", eta {body['eta']} s" if "eta" in body else ""
-    return Answer(status_code=200, content=json.dumps(body).encode(), said=f"{body['status']} (job {shown}{eta})")
+    about = f" (job {job or body['id'] or '?'}{eta})" if "id" in body else ""
+    return Answer(status_code=200, content=json.dumps(body).encode(), said=f"{body['status']}{about}")
 
 
 def _refuse(status_code: int, message: str) -> Answer:
@@ -204,17 +291,11 @@ def _refuse(status_code: int, message: str) -> Answer:
     return Answer(status_code=status_code, content=content, said=f"error ({message})")
 
 
-@cache
-def _operations() -> dict[tuple[str, str], str]:
-    """Return operationIds by method and full path."""
-    spec = effective_spec()
-    base = urlsplit(spec["servers"][0]["url"]).path
-    return {(method, base + path): operation["operationId"] for method, path, operation in operations(spec)}
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 @cache
 def _validator(operation_id: str) -> Draft202012Validator:
-    spec = effective_spec()
-    (found,) = [operation for _, _, operation in operations(spec) if operation["operationId"] == operation_id]
-    schema = found["requestBody"]["content"]["application/json"]["schema"]
-    return Draft202012Validator({**schema, "components": spec["components"]})
+    return Draft202012Validator({**body_schema(operation_id), "components": effective_spec()["components"]})

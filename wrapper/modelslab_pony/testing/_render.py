@@ -28,6 +28,27 @@ def render(prompt: str, seed: int, width: int, height: int) -> bytes:
     return file.getvalue()
 
 
+def painted_over(first: bytes, painted: bytes, mask: bytes | None, strength: float) -> bytes:
+    """Return the first picture with the painted one over it: everywhere, or where the mask is white."""
+    with Image.open(io.BytesIO(painted)) as opened:
+        top = opened.convert("RGB")
+    under = _read(first, "RGB", top.size)
+    blended = Image.blend(under, top, min(max(strength, 0.0), 1.0))
+    if mask is not None:
+        blended = Image.composite(blended, under, _read(mask, "L", top.size))
+    file = io.BytesIO()
+    blended.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _read(content: bytes, mode: str, size: tuple[int, int]) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            return picture.convert(mode).resize(size)
+    except (OSError, ValueError):  # it begins as an image and is none; the service would fail somehow, too
+        return Image.new(mode, size)
+
+
 def _colour(hue: float, saturation: float, value: float) -> Colour:
     """Return red, green, blue (0 to 255) for a hue in turns, a saturation and a value (0 to 1)."""
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+_IN_PATH = re.compile(r"\\{(\w+)\\}")
+"""A parameter in a path, after escaping."""
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
@@ -29,4 +33,43 @@ def operations(spec: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
         for path, item in spec["paths"].items()
         for method in _METHODS
         if method in item
+    ]
+
+
+def servers(spec: dict[str, Any], path: str) -> list[str]:
+    """Return the URLs below which a path is: its own, else the document's."""
+    return [server["url"] for server in spec["paths"][path].get("servers", spec["servers"])]
+
+
+def body_schema(operation_id: str) -> dict[str, Any]:
+    """Return the schema of an operation's body, without a reference at its top."""
+    spec = effective_spec()
+    (found,) = [operation for _, _, operation in operations(spec) if operation["operationId"] == operation_id]
+    schema: dict[str, Any] = found["requestBody"]["content"]["application/json"]["schema"]
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return spec["components"]["schemas"][name] if name else schema
+
+
+def route(method: str, path: str) -> tuple[str, dict[str, str]] | None:
+    """Return the operationId that a request calls, and what stands in its path; None for no operation."""
+    for known, pattern, operation_id in _routes():
+        found = pattern.fullmatch(path) if method == known else None
+        if found:
+            return operation_id, {name: unquote(value) for name, value in found.groupdict().items()}
+    return None
+
+
+@cache
+def _routes() -> list[tuple[str, re.Pattern[str], str]]:
+    """Each operation below its own server; and below the first one, as a proxy has it that knows paths alone."""
+    spec = effective_spec()
+    base = urlsplit(spec["servers"][0]["url"]).path
+    return [
+        (
+            method,
+            re.compile(place + re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path))),
+            operation["operationId"],
+        )
+        for method, path, operation in operations(spec)
+        for place in dict.fromkeys([*(urlsplit(url).path for url in servers(spec, path)), base])
     ]

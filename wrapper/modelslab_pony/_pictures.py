@@ -1,0 +1,86 @@
+"""Pictures on this machine: those that a request begins with, and recipes inside files."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from modelslab_pony import _pillow
+from modelslab_pony._files import MAX_IMAGE_BYTES
+from modelslab_pony._formats import MEDIA_TYPES, image_suffix
+from modelslab_pony._rules import is_url, shown
+from modelslab_pony._wire import LocalImage
+from modelslab_pony.recipes import Recipe, parse
+from modelslab_pony.requests import Request, is_request, refused, spec_fields
+
+MAX_UPLOAD_BYTES = 5_000_000
+"""The service takes 5 MB (vendor docs, base64 to URL page)."""
+
+
+class _UnusableError(Exception):
+    """This cannot be uploaded; the text says why."""
+
+
+def load(request: Request) -> dict[str, LocalImage | str]:
+    """Return each image of this machine that a request names, or what is wrong with it, by field."""
+    if not is_request(request):
+        return {}
+    found: dict[str, LocalImage | str] = {}
+    for name, (_, rule) in spec_fields(type(request)).items():
+        given = getattr(request, name)
+        if rule.kind == "image" and given is not None and not is_url(given):
+            try:
+                found[name] = _checked(_bytes_of(given))
+            except _UnusableError as fault:
+                found[name] = str(fault)
+    return found
+
+
+def read_recipe(path: str | PathLike[str]) -> Recipe | None:
+    """Return how a picture was made, as its file tells; None if it does not.
+
+    Reads PNG, JPEG and WebP; of pictures by other tools, their `parameters` text alone. Raises
+    `InvalidRequestError` for what is no file that can be read.
+    """
+    try:
+        return parse(_file(path, MAX_IMAGE_BYTES))
+    except _UnusableError as fault:
+        raise refused({"path": [str(fault)]}) from None
+
+
+def _bytes_of(given: Any) -> bytes:
+    if isinstance(given, bytes | bytearray | memoryview):
+        return bytes(given)
+    if isinstance(given, str | PathLike):
+        return _file(given, MAX_UPLOAD_BYTES + 1)
+    if _pillow.is_picture(given):
+        try:
+            return _pillow.png(given)
+        except _pillow.PictureError as fault:
+            raise _UnusableError(str(fault)) from None
+    raise _UnusableError(f"must be an http(s) URL, a path, bytes or a PIL image, not {shown(given)}")
+
+
+def _file(given: str | PathLike[str], most: int) -> bytes:
+    """Return a file's content, as far as it is wanted."""
+    try:
+        path = Path(given)
+        if path.is_dir():
+            raise _UnusableError(f"{shown(given)} is a folder, and no picture")
+        if not path.is_file():
+            raise _UnusableError(f"{shown(given)} is neither an http(s) URL nor a file")
+        with path.open("rb") as file:
+            return file.read(most)
+    except (OSError, ValueError, TypeError) as fault:
+        raise _UnusableError(f"{shown(given)} cannot be read ({fault})") from None
+
+
+def _checked(content: bytes) -> LocalImage:
+    suffix = image_suffix(content)
+    if suffix is None:
+        begins = f"it begins with {content[:12]!r}" if content else "it is empty"
+        raise _UnusableError(f"is no PNG, JPEG, WebP or GIF: {begins}")
+    if len(content) > MAX_UPLOAD_BYTES:
+        raise _UnusableError("is larger than the 5 MB that can be uploaded: make it smaller, or give a URL")
+    return LocalImage(content, MEDIA_TYPES[suffix])

@@ -1,0 +1,53 @@
+"""What of a request may stand in a file that is passed on: nothing that may let somebody in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import urlsplit
+
+_URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"\bkey\b|[_-]key\b|apikey|token|secret|passw|credential|authori[sz]ation", re.IGNORECASE)
+# A part of a path that is a token and no name: long, and now a letter, now a digit, now upper case.
+_TOKEN_LENGTH, _TOKEN_SWITCHES = 12, 4
+_LONGEST_WORD = 32
+_LONGEST_TEXT = 100_000
+"""Characters; a longer text is no setting, but an image in base64."""
+
+
+def may_be_kept(name: str, value: Any) -> bool:
+    """Tell whether a field may stand in a file, by its name and by every text within its value."""
+    if _SECRET_NAME.search(name):
+        return False
+    if isinstance(value, str):
+        return len(value) <= _LONGEST_TEXT and without_private_urls(value) == value
+    if isinstance(value, Mapping):
+        return all(may_be_kept(str(part), given) for part, given in value.items())
+    if isinstance(value, list | tuple):
+        return all(may_be_kept("", given) for given in value)
+    return value is None or isinstance(value, int | float | PurePath)
+
+
+def without_private_urls(text: str) -> str:
+    """Return a text with "[URL]" for each URL that may hold a token."""
+    return _URL.sub(lambda found: "[URL]" if _may_hold_token(found[0]) else found[0], text)
+
+
+def _may_hold_token(url: str) -> bool:
+    """Tell whether a URL may let in whoever has it: by a user, a query, a fragment, or a part of its path."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return True
+    is_plain = not ("@" in parts.netloc or parts.query or parts.fragment)
+    return not is_plain or any(map(_is_token, parts.path.split("/")))
+
+
+def _is_token(part: str) -> bool:
+    kinds = ["digit" if sign.isdigit() else "upper" if sign.isupper() else "lower" for sign in part if sign.isalnum()]
+    switches = sum(one != other for one, other in pairwise(kinds))
+    is_mixed = len(part) >= _TOKEN_LENGTH and switches >= _TOKEN_SWITCHES
+    return is_mixed or bool(re.search(rf"[A-Za-z0-9]{{{_LONGEST_WORD},}}", part))

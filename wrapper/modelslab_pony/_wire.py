@@ -1,0 +1,160 @@
+"""From a request to what is sent: checked as a whole, in the service's words, without the key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, fields, frozen
+
+from modelslab_pony import samplers
+from modelslab_pony._formats import image_size
+from modelslab_pony._rules import Rule, shown
+from modelslab_pony.requests import Request, is_request, refused, spec_fields
+
+Errors = dict[str, list[str]]
+
+
+@frozen
+class LocalImage:
+    """An image of this machine, which has to be uploaded before a request can name it."""
+
+    content: bytes = field(repr=False)
+    media_type: str
+
+    @property
+    def digest(self) -> str:
+        """What tells it from every other."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height in pixels, where the file tells them."""
+        return image_size(self.content)
+
+
+@frozen(kw_only=True)
+class Prepared:
+    """A request that may be sent, once its local images have URLs."""
+
+    request: Request
+    fields: Mapping[str, Any] = field(repr=False)
+    """As the service takes them, without the key and without the local images."""
+    local: Mapping[str, LocalImage]
+    """Images to be uploaded first, by field."""
+
+
+def prepare(request: Request, images: Mapping[str, LocalImage | str], *, strict: bool) -> Prepared:
+    """Return a request as the service takes it; None is left out.
+
+    `images` has what was found of the fields that name an image of this machine: the image, or what
+    is wrong with it. Raises `InvalidRequestError` for what cannot be sent at all, and, if `strict`,
+    for everything that the effective spec does not allow, all fields at once.
+    """
+    if not is_request(request):
+        raise refused({"request": [f"must be a TextToImage, an ImageToImage or an Inpaint, not {shown(request)}"]})
+    known = spec_fields(type(request))
+    local = {name: image for name, image in images.items() if isinstance(image, LocalImage)}
+    errors = _problems(request, images) if strict else _missing(request, images)
+    errors |= _sampler_problems(request) | _extra_problems(request, known)
+    given = {} if errors else _given(request, local) | dict(request.extra)
+    errors |= {name: ["cannot be sent as JSON"] for name, value in given.items() if not _is_json(value)}
+    if errors:
+        raise refused(errors)
+    return Prepared(request=request, fields=given, local=local)
+
+
+def _given(request: Request, local: Mapping[str, LocalImage]) -> dict[str, Any]:
+    """Return each field under the spec's name, with what is only decided now."""
+    known = spec_fields(type(request))
+    given = {name: getattr(request, name) for name in known if name not in local}
+    sampler = samplers.find(request.sampler) if request.sampler is not None else None
+    if sampler:
+        given |= {"scheduler": sampler.scheduler, "algorithm_type": sampler.algorithm_type}
+    if given["use_karras_sigmas"] is None:
+        honoured = samplers.honours_karras(given["scheduler"])
+        given["use_karras_sigmas"] = sampler.use_karras_sigmas if sampler else honoured
+    size = local["init_image"].size if "init_image" in local else None
+    for place, name in enumerate(("width", "height")):
+        if given[name] is None:
+            rule = known[name][1]
+            given[name] = _fitted(size[place], rule) if size else rule.spec_default
+    return {known[name][1].name or name: _yes_no(value) for name, value in given.items() if value is not None}
+
+
+def _fitted(pixels: int, rule: Rule) -> int:
+    """Return the nearest size that the service can make."""
+    step = rule.multiple_of or 1
+    nearest = (pixels + step // 2) // step * step
+    return int(min(max(nearest, rule.minimum or nearest), rule.maximum or nearest))
+
+
+# --- what is wrong, by field -----------------------------------------------------------------
+
+
+def _problems(request: Request, images: Mapping[str, LocalImage | str]) -> Errors:
+    found = {}
+    for name, (_, rule) in spec_fields(type(request)).items():
+        image = images.get(name)
+        found[name] = rule.problem(getattr(request, name)) if image is None else image
+    return {name: [problem] for name, problem in found.items() if isinstance(problem, str)}
+
+
+def _missing(request: Request, images: Mapping[str, LocalImage | str]) -> Errors:
+    """Without strict, only what leaves nothing to send: a required field, an image that is none."""
+    errors = {}
+    for name, (_, rule) in spec_fields(type(request)).items():
+        value, image = getattr(request, name), images.get(name)
+        if value is None and not rule.optional:
+            errors[name] = ["must be given"]
+        elif isinstance(image, str) and not isinstance(value, str):
+            # A text is sent as it is: community models take images in base64, too (extra={"base64": "yes"}).
+            errors[name] = [image]
+    return errors
+
+
+def _sampler_problems(request: Request) -> Errors:
+    asked: Any = request.sampler
+    if asked is None:
+        return {}
+    name = samplers.canonical(asked) if isinstance(asked, str) else None
+    if name is None:
+        names = samplers.suggestions(asked) if isinstance(asked, str) else []
+        near = " or ".join(map(repr, names))
+        hint = f"did you mean {near}?" if near else "see modelslab_pony.samplers.SAMPLERS or `pony samplers`"
+        return {"sampler": [f"{shown(asked)} is not known; {hint}"]}
+    defaults = {attribute.name: attribute.default for attribute in fields(type(request))}
+    contradicted = [name for name in ("scheduler", "algorithm_type") if getattr(request, name) != defaults[name]]
+    if request.use_karras_sigmas is False and name.endswith("Karras"):
+        contradicted.append("use_karras_sigmas")
+    return {field: [f"is set by sampler={asked!r}; give one or the other"] for field in contradicted}
+
+
+def _extra_problems(request: Request, known: Mapping[str, Any]) -> Errors:
+    if not isinstance(request.extra, Mapping):
+        return {"extra": [f"must be a mapping of field names to values, not {type(request.extra).__name__}"]}
+    own = {name: name for name in known} | {rule.name: name for name, (_, rule) in known.items() if rule.name}
+    names: list[Any] = list(request.extra)
+    errors = {}
+    for name in names:
+        if name == "key":
+            errors["extra.key"] = ["the API key belongs to the client: PonyClient(api_key=...)"]
+        elif not isinstance(name, str):
+            errors["extra"] = [f"must have texts for names, not {shown(name)}"]
+        elif name in own:
+            errors[f"extra.{name}"] = [f"is a field of its own; give it as the keyword {own[name]}"]
+    return errors
+
+
+def _yes_no(value: Any) -> Any:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,143 @@
+"""The commands that make images: begin a job or take up an old one, wait for it, save its images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from modelslab_pony._disk import DiskError, check_writable
+from modelslab_pony._pictures import read_recipe
+from modelslab_pony._settings import DEFAULT_WAIT, seconds
+from modelslab_pony.cli import _client, _signals
+from modelslab_pony.cli._options import (
+    BareOption,
+    JsonOption,
+    OutputOption,
+    StrictOption,
+    TimeoutOption,
+    extra_of,
+)
+from modelslab_pony.cli._progress import JobProgress
+from modelslab_pony.cli._report import Outcome
+from modelslab_pony.client import Job, PonyClient
+from modelslab_pony.errors import InvalidRequestError, PonyError
+from modelslab_pony.requests import Request, refused
+
+Begin = Callable[[PonyClient, JobProgress], Job]
+
+
+def text2img(kind: type[Request], given: dict[str, Any], extra: list[str] | None, **common: Any) -> None:
+    """Make images from a prompt and save them."""
+    _make(kind, given, extra, **common)
+
+
+def img2img(kind: type[Request], given: dict[str, Any], extra: list[str] | None, **common: Any) -> None:
+    """Make images from an image and a prompt and save them."""
+    _make(kind, given, extra, **common)
+
+
+def inpaint(kind: type[Request], given: dict[str, Any], extra: list[str] | None, **common: Any) -> None:
+    """Paint the masked part of an image anew and save the result."""
+    _make(kind, given, extra, **common)
+
+
+def fetch(
+    job_id: Annotated[str, typer.Argument(help="The id that the service gave the job.", metavar="ID")],
+    output: OutputOption = Path(),
+    timeout: TimeoutOption = DEFAULT_WAIT,
+    no_metadata: BareOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Wait for a job that was submitted earlier, and save its images."""
+    number = job_id.isascii() and job_id.isdigit() and not job_id.startswith("0") and len(job_id) < 20
+    _run(
+        lambda client, _: client.job(int(job_id) if number else job_id),
+        output=output,
+        timeout=timeout,
+        no_metadata=no_metadata,
+        as_json=as_json,
+    )
+
+
+def again(
+    file: Annotated[Path, typer.Argument(help="A picture that this command saved.")],
+    seed: Annotated[int | None, typer.Option(help="Another seed; without one, that of the picture.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Another prompt.")] = None,
+    init_image: Annotated[str | None, typer.Option(help="The image to begin with, where the file has none.")] = None,
+    mask_image: Annotated[str | None, typer.Option(help="The mask, where the file has none.")] = None,
+    output: OutputOption = Path(),
+    timeout: TimeoutOption = DEFAULT_WAIT,
+    strict: StrictOption = True,
+    no_metadata: BareOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a picture again: send the request that its file holds, all of its images."""
+    given = {"seed": seed, "prompt": prompt, "init_image": init_image, "mask_image": mask_image}
+
+    def begin(client: PonyClient, progress: JobProgress) -> Job:
+        request = _request_in(file, {name: value for name, value in given.items() if value is not None}, progress)
+        return client.submit(request)
+
+    _run(begin, output=output, timeout=timeout, no_metadata=no_metadata, as_json=as_json, strict=strict)
+
+
+def _make(kind: type[Request], given: dict[str, Any], extra: list[str] | None, **common: Any) -> None:
+    options = {name: value for name, value in given.items() if value is not None}
+    _run(lambda client, _: client.submit(kind(**options, extra=extra_of(extra))), **common)
+
+
+def _request_in(file: Path, changes: dict[str, Any], progress: JobProgress) -> Request:
+    """Return the request that a picture holds, with its seed. Raises `InvalidRequestError`."""
+    recipe = read_recipe(file)
+    if recipe is None:
+        raise refused({"file": [f"{str(file)!r} does not tell how it was made"]})
+    if recipe.seed is None and "seed" not in changes:
+        raise refused(
+            {"seed": ["of the picture is not known, so that it cannot be made again; choose one with --seed"]}
+        )
+    # The picture is asked for again, not its delivery: a stranger's file must not have it posted to a stranger.
+    request = recipe.request(**{"seed": recipe.seed, "webhook": None, "track_id": None, **changes})
+    missing = [name for name in recipe.omitted if name not in {"webhook", "track_id", *changes}]
+    if missing:
+        progress.say(f"not in the file, and so not sent: {', '.join(missing)}")
+    for name in ("init_image", "mask_image"):
+        if name not in changes and getattr(request, name, None) is not None:
+            progress.say(f"{name}: {getattr(request, name)}")
+    return request
+
+
+def _run(begin: Begin, *, output: Path, timeout: float, no_metadata: bool, as_json: bool, strict: bool = True) -> None:
+    """Begin a job or take up an old one, wait for it, save its images."""
+    outcome = Outcome(output, as_json=as_json)
+    try:
+        with (
+            _signals.raised(),
+            _client.connect(strict=strict) as client,
+            JobProgress(Console(stderr=True), quiet=as_json) as progress,
+        ):
+            _check_output(output)
+            seconds("timeout", timeout)  # before anything is paid for
+            job = begin(client, progress)
+            outcome.job_id = job.id
+            generation = job.wait(timeout, on_update=progress.update)
+            progress.say(f"job {job.id}: saving {len(generation.images)} image(s) to {output}")
+            for image in generation.images:
+                outcome.saved(image, image.save(output, metadata=not no_metadata))
+        outcome.succeeded(generation)
+    except PonyError as error:
+        outcome.failed(error)
+    except KeyboardInterrupt as stop:
+        outcome.interrupted(_signals.exit_code(stop))
+
+
+def _check_output(folder: Path) -> None:
+    """Find out before anything is paid for whether the images can be saved."""
+    try:
+        check_writable(folder)
+    except DiskError as error:
+        problem = f"{str(folder)!r} cannot be written to ({error}); choose another folder with -o"
+        raise InvalidRequestError(f"{problem}. Nothing was sent.", errors={"output": [problem]}) from None

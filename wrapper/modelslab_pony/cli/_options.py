@@ -1,0 +1,110 @@
+"""The options of the generation commands, read off the request classes: a new field has its option at once."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from attrs import NOTHING, fields
+
+from modelslab_pony._rules import Rule
+from modelslab_pony._settings import DEFAULT_WAIT
+from modelslab_pony.requests import DEFAULT_MODEL, RULE, Request, refused
+
+OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder for the images; made if missing.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for an error too.")]
+TimeoutOption = Annotated[float, typer.Option(min=0, help="Seconds to wait; the job goes on after that.")]
+BareOption = Annotated[bool, typer.Option("--no-metadata", help="Do not write into the files how they were made.")]
+StrictOption = Annotated[bool, typer.Option(help="Check the request before it is sent.")]
+
+_TYPES: dict[str, Any] = {"text": str, "url": str, "image": str, "integer": int, "number": float, "flag": bool}
+_HELP = {
+    "prompt": "What the image shows.",
+    "negative_prompt": "What it must not show.",
+    "model_id": f"Default: {DEFAULT_MODEL}.",
+    "init_image": "The image to begin with: a file or a URL.",
+    "mask_image": "The mask, a file or a URL: which part to paint anew.",
+    "samples": "How many images; each is paid for.",
+    "width": "Pixels.",
+    "height": "Pixels.",
+    "strength": "How much of the first image is given up.",
+    "seed": "The same seed gives the same image.",
+    "sampler": 'As in "DPM++ 2M Karras"; see `pony samplers`.',
+    "scheduler": "The service's name of one, instead of a sampler.",
+    "use_karras_sigmas": "Default: where the scheduler honours it.",
+    "safety_checker": "Check for explicit content.",
+    "track_id": "Your own name for it, told to webhooks.",
+    "webhook": "URL to post to when it is done.",
+}
+_COMMON: dict[str, tuple[Any, Any]] = {
+    "extra": (
+        Annotated[list[str] | None, typer.Option(help="NAME=VALUE: a field that the spec does not know.")],
+        None,
+    ),
+    "output": (OutputOption, Path()),
+    "timeout": (TimeoutOption, DEFAULT_WAIT),
+    "strict": (StrictOption, True),
+    "no_metadata": (BareOption, False),
+    "as_json": (JsonOption, False),
+}
+
+
+def with_options_of(kind: type[Request], run: Callable[..., None]) -> Callable[..., None]:
+    """Return `run` as Typer takes it: with an argument or an option for each field of a request."""
+
+    def command(**given: Any) -> None:
+        common = {name: given.pop(name) for name in _COMMON}
+        run(kind, given, **common)
+
+    found = {name: _parameter(name, rule, default) for name, (rule, default) in _described(kind).items()}
+    found |= {name: (annotation, default) for name, (annotation, default) in _COMMON.items()}
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in found.items()
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect reads it, typeshed lacks it
+    command.__annotations__ = {name: annotation for name, (annotation, _) in found.items()}
+    command.__doc__ = run.__doc__
+    return command
+
+
+def extra_of(texts: list[str] | None) -> dict[str, Any]:
+    """Return NAME=VALUE pairs as fields; a value that is JSON is taken as such. Raises `InvalidRequestError`."""
+    extra = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise refused({"extra": [f"must be NAME=VALUE, not {text!r}"]})
+        try:
+            extra[name] = json.loads(value)
+        except ValueError:
+            extra[name] = value
+    return extra
+
+
+def _described(kind: type[Request]) -> dict[str, tuple[Rule, Any]]:
+    """Return rule and default by field, the prompt and the images first."""
+    text = Rule(kind="text", optional=True)
+    found = {item.name: (item.metadata.get(RULE, text), item.default) for item in fields(kind) if item.name != "extra"}
+    first = [name for name in ("prompt", "init_image", "mask_image") if name in found]
+    return {name: found[name] for name in (*first, *found)}
+
+
+def _parameter(name: str, rule: Rule, default: Any) -> tuple[Any, Any]:
+    """Return annotation and default of an option; what is not given is left to the request's own default."""
+    shown = rule.spec_default if default is None else default
+    is_number = rule.kind in {"integer", "number"} and shown is not NOTHING and shown is not None
+    said = [
+        _HELP.get(name, ""),
+        f"{rule.allowed()}." if rule.allowed() else "",
+        f"Default: {shown}." if is_number else "",
+    ]
+    place: Any = typer.Argument if name == "prompt" else typer.Option
+    text = " ".join(filter(None, said))
+    if default is NOTHING:
+        return Annotated[_TYPES[rule.kind], place(help=text)], inspect.Parameter.empty
+    return Annotated[_TYPES[rule.kind] | None, place(help=text, show_default=False)], None
