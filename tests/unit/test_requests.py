@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from modelslab_pony import InvalidRequestError, TextToImage
-from modelslab_pony._wire import prepare
+from modelslab_pony import ImageToImage, Inpaint, InvalidRequestError, TextToImage
+from modelslab_pony._wire import LocalImage, prepare
 from modelslab_pony.requests import KINDS, Request, spec_fields
 
 URL = "https://images.example/a.png"
@@ -79,6 +79,53 @@ def test_extra_fields_pass_as_they_are() -> None:
 def test_without_strict_any_bound_may_be_broken() -> None:
     """Community models on the same URL have other bounds."""
     assert wire(TextToImage("x", width=512, guidance_scale=0), strict=False)["width"] == 512
+
+
+SCHEDULED: list[tuple[dict[str, Any], str]] = [
+    ({}, "yes"),
+    ({"scheduler": "LMSDiscreteScheduler"}, "yes"),
+    ({"scheduler": "KDPM2AncestralDiscreteScheduler"}, "yes"),
+    ({"scheduler": "DPMSolverSinglestepScheduler"}, "yes"),
+    ({"scheduler": "EulerDiscreteScheduler"}, "no"),
+    ({"scheduler": "DDIMScheduler"}, "no"),
+    ({"scheduler": "BrandNewScheduler"}, "no"),
+    ({"scheduler": "EulerDiscreteScheduler", "use_karras_sigmas": True}, "yes"),
+    ({"use_karras_sigmas": False}, "no"),
+    ({"sampler": "Euler"}, "no"),
+    ({"sampler": "Euler", "use_karras_sigmas": True}, "yes"),
+    ({"sampler": "DPM++ 2M"}, "no"),
+    ({"sampler": "DPM++ 2M", "use_karras_sigmas": True}, "yes"),
+    ({"sampler": "DPM++ 2M Karras"}, "yes"),
+    ({"sampler": "DPM++ 2M Karras", "use_karras_sigmas": True}, "yes"),
+]
+
+
+@pytest.mark.parametrize("operation", KINDS)
+@pytest.mark.parametrize(("options", "expected"), SCHEDULED, ids=[str(options) for options, _ in SCHEDULED])
+def test_karras_is_asked_for_where_it_is_honoured(options: dict[str, Any], expected: str, operation: str) -> None:
+    """Unless the caller says otherwise."""
+    assert wire(made(operation, **options), strict=True)["use_karras_sigmas"] == expected
+
+
+def test_inpainting_sends_its_steps_under_the_specs_name() -> None:
+    """And nothing under ours; its defaults and bounds are its own."""
+    sent = wire(made("inpaint", num_inference_steps=7), strict=True)
+    assert (sent["steps"], sent["width"], sent["height"]) == (7, 512, 512)
+    assert "num_inference_steps" not in sent
+    assert "prompt" not in sent
+
+
+def test_a_local_image_is_not_among_the_fields() -> None:
+    """Its URL is put there once it has one."""
+    image = LocalImage(b"", "image/png")
+    prepared = prepare(made("img2img", init_image=b""), {"init_image": image}, strict=True)
+    assert (dict(prepared.local), "init_image" in prepared.fields) == ({"init_image": image}, False)
+
+
+def test_a_request_shows_no_image() -> None:
+    """Megabytes in a log help nobody."""
+    assert len(repr(ImageToImage("x", bytes(10**6)))) < 500
+    assert "<1000000 bytes>" in repr(Inpaint(init_image=URL, mask_image=bytes(10**6)))
 
 
 # --- what is refused -------------------------------------------------------------------------
@@ -157,6 +204,25 @@ def test_an_unknown_sampler_is_refused_with_the_near_ones() -> None:
 def test_a_sampler_and_one_of_its_fields_contradict_each_other() -> None:
     """Which one was meant cannot be told."""
     assert set(refused(sampler="Euler", scheduler="DDIMScheduler")) == {"scheduler"}
+
+
+def test_a_karras_sampler_without_karras_contradicts_itself() -> None:
+    """Its name says what the field denies."""
+    assert set(refused(sampler="DPM++ 2M Karras", use_karras_sigmas=False)) == {"use_karras_sigmas"}
+
+
+def test_what_is_missing_is_refused_at_once() -> None:
+    """As every other mistake, and not as a TypeError."""
+    with pytest.raises(InvalidRequestError) as raised:
+        Inpaint(init_imag=URL)  # type: ignore[call-arg]  # that is the point
+    assert set(raised.value.errors) == {"init_imag", "init_image", "mask_image"}
+
+
+@pytest.mark.parametrize("name", ["steps", "num_inference_steps"])
+def test_extra_takes_neither_name_of_a_field(name: str) -> None:
+    """The spec's and ours."""
+    with pytest.raises(InvalidRequestError, match="give it as the keyword num_inference_steps"):
+        wire(made("inpaint", extra={name: 5}), strict=False)
 
 
 @pytest.mark.parametrize("name", ["key", "width"])

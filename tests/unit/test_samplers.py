@@ -28,9 +28,31 @@ def test_case_and_spacing_do_not_matter(name: str) -> None:
     assert samplers.find(name) == samplers.SAMPLERS["Euler a"]
 
 
-def test_a_mistyped_name_gets_its_neighbours() -> None:
-    """The nearest names, as they are written."""
-    assert samplers.suggestions("DPM++ 2M Karas")[0] == "DPM++ 2M Karras"
+NEAR = {
+    "DPM++ 2M Karas": "DPM++ 2M Karras",
+    "dpmpp_2m": "DPM++ 2M",
+    "dpmpp_2m_sde_karras": "DPM++ 2M SDE Karras",
+    "euler_ancestral": "Euler a",
+    "Euler ancestral": "Euler a",
+    "dpm++2m": "DPM++ 2M",
+    "uni_pc": "UniPC",
+    "Eular": "Euler",
+}
+
+
+@pytest.mark.parametrize("name", NEAR)
+def test_a_mistyped_name_gets_its_neighbours(name: str) -> None:
+    """The nearest names, as they are written; ComfyUI's spelling is a near one, too."""
+    assert samplers.find(name) is None
+    assert samplers.suggestions(name)[0] == NEAR[name]
+
+
+@pytest.mark.parametrize("name", samplers.SAMPLERS)
+def test_the_fields_lead_back_to_a_name(name: str) -> None:
+    """To the same one, or to another that stands for the same fields."""
+    sampler = samplers.SAMPLERS[name]
+    found = samplers.name_of(sampler.scheduler, sampler.algorithm_type, karras=sampler.use_karras_sigmas)
+    assert samplers.SAMPLERS[found] == sampler
 
 
 # sampler → scheduler and algorithm type, as the vendor's scheduler page and the names' makers have them.

@@ -123,8 +123,8 @@ def _jpeg_exif(content: bytes) -> bytes | None:
 
 def _into_jpeg(content: bytes, texts: Texts) -> bytes | None:
     segments = list(jpeg_segments(content))
-    if not segments:
-        return None
+    if not segments or not content.startswith(b"\xff\xda", segments[-1][2]):
+        return None  # they lead up to the picture's own data
     body = EXIF + _exif_of(texts, _jpeg_exif(content))
     if len(body) > _SEGMENT_MOST:
         return None

@@ -105,6 +105,7 @@ def ask(
         delay = _patience(context.retry, tried, found)
         if delay is None or event.at + delay >= deadline:
             found.args = (f"{found}{doing}",)
+            found.job_id = None  # an id in such an answer is no job's
             raise found
         yield from _sleep(delay)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,21 @@ class _UnusableError(Exception):
     """This cannot be uploaded; the text says why."""
 
 
-def load(request: Request) -> dict[str, LocalImage | str]:
-    """Return each image of this machine that a request names, or what is wrong with it, by field."""
-    if not is_request(request):
-        return {}
+def local(request: Request) -> dict[str, Any]:
+    """Return what a request names that is of this machine, by field."""
+    known = spec_fields(type(request)) if is_request(request) else {}
+    given = {name: getattr(request, name) for name, (_, rule) in known.items() if rule.kind == "image"}
+    return {name: image for name, image in given.items() if image is not None and not is_url(image)}
+
+
+def load(given: Mapping[str, Any]) -> dict[str, LocalImage | str]:
+    """Return each image, or what is wrong with it."""
     found: dict[str, LocalImage | str] = {}
-    for name, (_, rule) in spec_fields(type(request)).items():
-        given = getattr(request, name)
-        if rule.kind == "image" and given is not None and not is_url(given):
-            try:
-                found[name] = _checked(_bytes_of(given))
-            except _UnusableError as fault:
-                found[name] = str(fault)
+    for name, image in given.items():
+        try:
+            found[name] = _checked(_bytes_of(image))
+        except _UnusableError as fault:
+            found[name] = str(fault)
     return found
 
 

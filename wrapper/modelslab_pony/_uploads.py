@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
 
 from modelslab_pony._wire import LocalImage
 
@@ -34,3 +34,8 @@ class Uploads(Generic[LockT]):
         """Note where an image is, and forget what has run out."""
         self._found = {digest: found for digest, found in self._found.items() if now < found[1]}
         self._found[image.digest] = (url, now + URL_LIFE)
+
+    def forget(self, sent: Mapping[str, Any]) -> None:
+        """Forget the uploads of a request that was refused or failed: one may be gone before its time."""
+        urls = {value for value in sent.values() if isinstance(value, str)}
+        self._found = {digest: found for digest, found in self._found.items() if found[0] not in urls}

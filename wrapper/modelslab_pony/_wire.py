@@ -23,10 +23,11 @@ class LocalImage:
 
     content: bytes = field(repr=False)
     media_type: str
+    digest: str = field(init=False, repr=False)
+    """What tells it from every other."""
 
-    @property
-    def digest(self) -> str:
-        """What tells it from every other."""
+    @digest.default
+    def _digest(self) -> str:
         return hashlib.sha256(self.content).hexdigest()
 
     @property

@@ -7,12 +7,13 @@ import inspect
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
+from attrs import evolve
 
 from modelslab_pony import _account, _disk, _flow, _http, _pictures, recipes
 from modelslab_pony._files import MAX_IMAGE_BYTES
@@ -33,7 +34,7 @@ from modelslab_pony._snapshot import Balance, Link, ModelStatus, Snapshot
 from modelslab_pony._steps import Event, Flow, Report, Result, Save, Saved, Send, Sleep, Step, Woke, resume
 from modelslab_pony._uploads import Uploads
 from modelslab_pony._wire import LocalImage, Prepared, prepare
-from modelslab_pony.errors import JobId
+from modelslab_pony.errors import BadRequestError, GenerationFailed, JobId
 from modelslab_pony.policies import PollPolicy, RetryPolicy
 from modelslab_pony.requests import (
     ImageSource,
@@ -144,12 +145,14 @@ class AsyncPonyClient:
             if on_update is not None:
                 await _told(on_update(AsyncJobStatus.of(snapshot, self, prepared)))
 
-        return AsyncGeneration.of(await self._run(flow, report), self, prepared)
+        snapshot = await self._submitted(flow, sent, report)
+        return AsyncGeneration.of(snapshot, self, prepared)
 
     async def submit(self, request: Request) -> AsyncJob:
         """Same as `PonyClient.submit`, awaited."""
         prepared, sent = await self._ready(request, math.inf)
-        return AsyncJob(self, await self._run(_flow.submit(self._context, request, sent)), prepared)
+        snapshot = await self._submitted(_flow.submit(self._context, request, sent), sent)
+        return AsyncJob(self, snapshot, prepared)
 
     def job(self, job_id: JobId) -> AsyncJob:
         """Same as `PonyClient.job`."""
@@ -210,9 +213,11 @@ class AsyncPonyClient:
 
     async def _ready(self, request: Request, deadline: float) -> tuple[Prepared, dict[str, Any]]:
         """Check a request and upload its images; return it with the fields that are sent."""
-        prepared = prepare(request, await asyncio.to_thread(_pictures.load, request), strict=self._strict)
+        local = _pictures.local(request)
+        images = await asyncio.to_thread(_pictures.load, local) if local else {}
+        prepared = prepare(request, images, strict=self._strict)
         urls = {name: await self._uploaded(name, image, deadline) for name, image in prepared.local.items()}
-        return prepared, {**prepared.fields, **urls}
+        return evolve(prepared, local={}), {**prepared.fields, **urls}  # no job holds on to its images' bytes
 
     async def _uploaded(self, name: str, image: LocalImage, deadline: float) -> str:
         """Return the URL of an image of this machine; the same bytes go up once."""
@@ -222,6 +227,15 @@ class AsyncPonyClient:
                 url = await self._run(_flow.upload(self._context, name, image, deadline))
                 self._uploads.keep(image, url, self._now())
         return url
+
+    async def _submitted(
+        self, flow: Flow[Snapshot], sent: Mapping[str, Any], on_report: OnReport | None = None
+    ) -> Snapshot:
+        try:
+            return await self._run(flow, on_report)
+        except (BadRequestError, GenerationFailed):
+            self._uploads.forget(sent)
+            raise
 
     # --- the shell -----------------------------------------------------------------------
 

@@ -6,12 +6,13 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
+from attrs import evolve
 
 from modelslab_pony import _account, _disk, _flow, _http, _pictures, recipes
 from modelslab_pony._files import MAX_IMAGE_BYTES
@@ -32,7 +33,7 @@ from modelslab_pony._snapshot import Balance, Link, ModelStatus, Snapshot
 from modelslab_pony._steps import Event, Flow, Report, Result, Save, Saved, Send, Sleep, Step, Woke, resume
 from modelslab_pony._uploads import Uploads
 from modelslab_pony._wire import LocalImage, Prepared, prepare
-from modelslab_pony.errors import JobId
+from modelslab_pony.errors import BadRequestError, GenerationFailed, JobId
 from modelslab_pony.policies import PollPolicy, RetryPolicy
 from modelslab_pony.requests import (
     ImageSource,
@@ -166,7 +167,8 @@ class PonyClient:
             if on_update is not None:
                 on_update(JobStatus.of(snapshot, self, prepared))
 
-        return Generation.of(self._run(flow, report), self, prepared)
+        snapshot = self._submitted(flow, sent, report)
+        return Generation.of(snapshot, self, prepared)
 
     def submit(self, request: Request) -> Job:
         """Send a request; return as soon as the service has answered.
@@ -177,7 +179,8 @@ class PonyClient:
         or the `APIError` that the service answered.
         """
         prepared, sent = self._ready(request, math.inf)
-        return Job(self, self._run(_flow.submit(self._context, request, sent)), prepared)
+        snapshot = self._submitted(_flow.submit(self._context, request, sent), sent)
+        return Job(self, snapshot, prepared)
 
     def job(self, job_id: JobId) -> Job:
         """Return a job by its id, also one of another process. Asks nothing yet."""
@@ -250,9 +253,9 @@ class PonyClient:
 
     def _ready(self, request: Request, deadline: float) -> tuple[Prepared, dict[str, Any]]:
         """Check a request and upload its images; return it with the fields that are sent."""
-        prepared = prepare(request, _pictures.load(request), strict=self._strict)
+        prepared = prepare(request, _pictures.load(_pictures.local(request)), strict=self._strict)
         urls = {name: self._uploaded(name, image, deadline) for name, image in prepared.local.items()}
-        return prepared, {**prepared.fields, **urls}
+        return evolve(prepared, local={}), {**prepared.fields, **urls}  # no job holds on to its images' bytes
 
     def _uploaded(self, name: str, image: LocalImage, deadline: float) -> str:
         """Return the URL of an image of this machine; the same bytes go up once."""
@@ -262,6 +265,13 @@ class PonyClient:
                 url = self._run(_flow.upload(self._context, name, image, deadline))
                 self._uploads.keep(image, url, self._now())
         return url
+
+    def _submitted(self, flow: Flow[Snapshot], sent: Mapping[str, Any], on_report: OnReport | None = None) -> Snapshot:
+        try:
+            return self._run(flow, on_report)
+        except (BadRequestError, GenerationFailed):
+            self._uploads.forget(sent)
+            raise
 
     # --- the shell -----------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ class _Image:
     job_id: JobId | None = None
     index: int = 0
     """Its place among the job's images, from 0."""
-    recipe: Recipe | None = field(default=None, repr=False)
+    recipe: Recipe | None = field(default=None, repr=False, eq=False)
     """How it was made, as far as that is known; `save` writes it into the file."""
 
     def _caption(self) -> str:
