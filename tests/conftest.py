@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
+from pathlib import Path
 
-from modelslab_pony.testing import VirtualClock
+import pytest
+from typer.testing import CliRunner, Result
+
+from modelslab_pony.cli import _app, _client
+from modelslab_pony.testing import Simulator, VirtualClock
 from support.both import Colour
 from support.scripted import Service
 
@@ -29,3 +34,22 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MODELSLAB_API_KEY", "MODELSLAB_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def simulator(clock: VirtualClock) -> Simulator:
+    return Simulator(eta=3, clock=clock.now)
+
+
+@pytest.fixture
+def run(
+    simulator: Simulator, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Result]:
+    """The command, in a folder of its own, with a simulator for the service."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_client, "connect", lambda **options: simulator.client(clock=clock, **options))
+
+    def call(*arguments: str) -> Result:
+        return CliRunner().invoke(_app.app, arguments, env={"COLUMNS": "500", "NO_COLOR": "1"})
+
+    return call

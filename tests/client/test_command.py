@@ -23,22 +23,6 @@ from support.both import KEY
 Run = Callable[..., Result]
 
 
-@pytest.fixture
-def simulator(clock: VirtualClock) -> Simulator:
-    return Simulator(eta=3, clock=clock.now)
-
-
-@pytest.fixture
-def run(simulator: Simulator, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_client, "connect", lambda **options: simulator.client(clock=clock, **options))
-
-    def call(*arguments: str) -> Result:
-        return CliRunner().invoke(_app.app, arguments, env={"COLUMNS": "500", "NO_COLOR": "1"})
-
-    return call
-
-
 def run_alone(*arguments: str) -> Result:
     return CliRunner().invoke(_app.app, arguments, env={"COLUMNS": "500"})
 

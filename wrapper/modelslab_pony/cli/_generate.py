@@ -95,12 +95,10 @@ def _request_in(file: Path, changes: dict[str, Any], progress: JobProgress) -> R
     recipe = read_recipe(file)
     if recipe is None:
         raise refused({"file": [f"{str(file)!r} does not tell how it was made"]})
-    if recipe.seed is None and "seed" not in changes:
-        raise refused(
-            {"seed": ["of the picture is not known, so that it cannot be made again; choose one with --seed"]}
-        )
     # The picture is asked for again, not its delivery: a stranger's file must not have it posted to a stranger.
     request = recipe.request(**{"seed": recipe.seed, "webhook": None, "track_id": None, **changes})
+    if request.seed is None:
+        raise refused({"seed": ["of the picture is not in its file; choose one with --seed"]})
     missing = [name for name in recipe.omitted if name not in {"webhook", "track_id", *changes}]
     if missing:
         progress.say(f"not in the file, and so not sent: {', '.join(missing)}")
