@@ -11,6 +11,8 @@ from modelslab_pony.testing import Simulator, VirtualClock
 from support.both import Colour
 from support.scripted import Service
 
+Run = Callable[..., Result]
+
 
 @pytest.fixture(params=["sync", "async"])
 def colour(request: pytest.FixtureRequest) -> Colour:

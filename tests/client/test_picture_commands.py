@@ -65,10 +65,10 @@ def test_inpaint_needs_no_prompt(run: Run, simulator: Simulator, tmp_path: Path)
 @pytest.mark.parametrize("operation", KINDS)
 def test_every_field_of_a_request_has_its_option(operation: str, run: Run) -> None:
     """A field that the spec gains has one at once; numbers tell their range and default."""
-    shown = run(operation, "--help").stdout
+    shown = " ".join(run(operation, "--help").stdout.split())
     for name, (_, rule) in spec_fields(KINDS[operation]).items():
         assert name == "prompt" or f"--{name.replace('_', '-')} " in shown, name
-        assert rule.allowed().casefold() in shown.casefold()
+        assert rule.allowed() in shown
     assert "Default: 7.5." in shown
 
 
