@@ -32,8 +32,8 @@ def test_each_snippet_runs(block: str, tmp_path: Path) -> None:
 
 
 def test_there_are_snippets() -> None:
-    """For both clients and for tests."""
-    assert len(BLOCKS) == 3
+    """For both clients, for images in, and for tests."""
+    assert len(BLOCKS) == 4
 
 
 def test_each_command_line_is_one_of_the_command() -> None:
