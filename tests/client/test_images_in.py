@@ -166,7 +166,7 @@ def refused(init_image: Any, colour: Colour, service: Service, clock: VirtualClo
 
 BAD: list[tuple[Any, str]] = [
     ("no-such-file.png", "neither an http(s) URL nor a file"),
-    (Path("no-such-file.png"), "neither an http(s) URL nor a file"),
+    (Path("no-such-file.png"), "'no-such-file.png' is neither an http(s) URL nor a file"),
     ("http://", "neither an http(s) URL nor a file"),
     (Path("/"), "is a folder"),
     ("a\0b", "neither an http(s) URL nor a file"),

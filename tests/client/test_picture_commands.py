@@ -76,7 +76,7 @@ BAD: list[tuple[tuple[str, ...], str]] = [
     (("img2img", "x", "--init-image", "nothing.png"), "init_image 'nothing.png' (str) is neither"),
     (("text2img", "x", "--extra", "upscale"), "extra must be NAME=VALUE, not 'upscale'"),
     (("text2img", "x", "--extra", "width=5"), "extra.width is a field of its own"),
-    (("show", "nothing.png"), "neither an http(s) URL nor a file"),
+    (("show", "nothing.png"), "path 'nothing.png' is no file"),
     (("show", "plain.png"), "'plain.png' does not tell how it was made"),
     (("again", "plain.png"), "'plain.png' does not tell how it was made"),
     (("again", "other.png"), "not made by this package"),

@@ -20,7 +20,7 @@ MAX_UPLOAD_BYTES = 5_000_000
 
 
 class _UnusableError(Exception):
-    """This cannot be uploaded; the text says why."""
+    """This is no picture that can be used; the text says why, without its subject."""
 
 
 def local(request: Request) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def load(given: Mapping[str, Any]) -> dict[str, LocalImage | str]:
     found: dict[str, LocalImage | str] = {}
     for name, image in given.items():
         try:
-            found[name] = _checked(_bytes_of(image))
+            found[name] = _image(image)
         except _UnusableError as fault:
             found[name] = str(fault)
     return found
@@ -48,43 +48,48 @@ def read_recipe(path: str | PathLike[str]) -> Recipe | None:
     `InvalidRequestError` for what is no file that can be read.
     """
     try:
-        return parse(_file(path, MAX_IMAGE_BYTES))
+        return parse(_file(path, MAX_IMAGE_BYTES, "is no file"))
     except _UnusableError as fault:
         raise refused({"path": [str(fault)]}) from None
 
 
-def _bytes_of(given: Any) -> bytes:
+def _image(given: Any) -> LocalImage:
     if isinstance(given, bytes | bytearray | memoryview):
-        return bytes(given)
+        return _checked(bytes(given))
     if isinstance(given, str | PathLike):
-        return _file(given, MAX_UPLOAD_BYTES + 1)
+        content = _file(given, MAX_UPLOAD_BYTES + 1, "is neither an http(s) URL nor a file")
+        return _checked(content, f"{_named(given)} ")
     if _pillow.is_picture(given):
         try:
-            return _pillow.png(given)
+            return _checked(_pillow.png(given), "as PNG ")
         except _pillow.PictureError as fault:
             raise _UnusableError(str(fault)) from None
     raise _UnusableError(f"must be an http(s) URL, a path, bytes or a PIL image, not {shown(given)}")
 
 
-def _file(given: str | PathLike[str], most: int) -> bytes:
-    """Return a file's content, as far as it is wanted."""
-    try:
-        path = Path(given)
-        if path.is_dir():
-            raise _UnusableError(f"{shown(given)} is a folder, and no picture")
-        if not path.is_file():
-            raise _UnusableError(f"{shown(given)} is neither an http(s) URL nor a file")
-        with path.open("rb") as file:
-            return file.read(most)
-    except (OSError, ValueError, TypeError) as fault:
-        raise _UnusableError(f"{shown(given)} cannot be read ({fault})") from None
-
-
-def _checked(content: bytes) -> LocalImage:
+def _checked(content: bytes, name: str = "") -> LocalImage:
     suffix = image_suffix(content)
     if suffix is None:
         begins = f"it begins with {content[:12]!r}" if content else "it is empty"
-        raise _UnusableError(f"is no PNG, JPEG, WebP or GIF: {begins}")
+        raise _UnusableError(f"{name}is no PNG, JPEG, WebP or GIF: {begins}")
     if len(content) > MAX_UPLOAD_BYTES:
-        raise _UnusableError("is larger than the 5 MB that can be uploaded: make it smaller, or give a URL")
+        raise _UnusableError(f"{name}is larger than the 5 MB that can be uploaded: make it smaller, or give a URL")
     return LocalImage(content, MEDIA_TYPES[suffix])
+
+
+def _file(given: Any, most: int, missing: str) -> bytes:
+    """Return a file's content, as far as it is wanted; a pipe or a device is no file."""
+    try:
+        path = Path(given)
+        if path.is_dir():
+            raise _UnusableError(f"{_named(given)} is a folder, and no picture")
+        if not path.is_file():
+            raise _UnusableError(f"{_named(given)} {missing}")
+        with path.open("rb") as file:
+            return file.read(most)
+    except (OSError, ValueError, TypeError) as fault:
+        raise _UnusableError(f"{_named(given)} cannot be read ({fault})") from None
+
+
+def _named(given: Any) -> str:
+    return repr(str(given)) if isinstance(given, PathLike) else shown(given)
