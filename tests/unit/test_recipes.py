@@ -239,6 +239,7 @@ TOKENS: list[str] = [
     "https://user:s3cr3t-s3cr3t@hook.example/in",
     "https://hook.example/in#s3cr3t-s3cr3t",
     "https://hook.example/T02AB9X1/s3cr3tS3cr3tS3cr3t",
+    "https://hook.example/s3cr3tSECRET123",
     "https://hook.example/9f8a7c6d-5e4b-3a2f-1e0d-s3cr3ts3cr3t",
     "https://bucket.example/a.png?X-Amz-Signature=s3cr3ts3cr3t",
 ]
@@ -290,6 +291,18 @@ def test_the_key_is_not_in_a_file(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "webhook",
+    ["https://hook.example/in/SECRET123", "https://hook.example/hooks/correcthorsebattery", "https://hook.example/a/7"],
+)
+def test_a_webhook_is_kept_only_if_it_has_room_for_no_token(webhook: str) -> None:
+    """Many carry it in their path, and the picture does not depend on it."""
+    content = written(TextToImage("x", webhook=webhook), PICTURE)
+    assert webhook not in told(content)
+    assert read_back(content).omitted == ("webhook",)
+    assert read_back(content).request() == TextToImage("x")
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://images.example/generations/a1-0.png",
@@ -299,7 +312,7 @@ def test_the_key_is_not_in_a_file(kind: str) -> None:
 )
 def test_a_plain_url_is_kept(url: str) -> None:
     """So that the request comes back whole."""
-    request = ImageToImage("x", url, webhook=url)
+    request = ImageToImage("x", url, webhook="https://hook.example/pony/done")
     assert read_back(written(request, picture("PNG"))).request() == request
 
 

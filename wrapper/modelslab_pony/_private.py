@@ -11,9 +11,12 @@ from urllib.parse import urlsplit
 
 _URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
 _SECRET_NAME = re.compile(r"\bkey\b|[_-]key\b|apikey|token|secret|passw|credential|authori[sz]ation", re.IGNORECASE)
-# A part of a path that is a token and no name: long, and now a letter, now a digit, now upper case.
+# A part of a path that is a token and no name: long, and now a letter, now a digit, now upper case;
+# or letters and digits in one run.
 _TOKEN_LENGTH, _TOKEN_SWITCHES = 12, 4
-_LONGEST_WORD = 32
+_TOKEN_RUN = re.compile(r"(?=[A-Za-z0-9]*[0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{14,}|[A-Za-z0-9]{32,}")
+_PLAIN_PATH = re.compile(r"(/[a-z-]{0,12})*")
+"""The path of a webhook that lets nobody in; many carry their secret there."""
 _LONGEST_TEXT = 100_000
 """Characters; a longer text is no setting, but an image in base64."""
 
@@ -21,6 +24,8 @@ _LONGEST_TEXT = 100_000
 def may_be_kept(name: str, value: Any) -> bool:
     """Tell whether a field may stand in a file, by its name and by every text within its value."""
     if _SECRET_NAME.search(name):
+        return False
+    if name == "webhook" and isinstance(value, str) and not _PLAIN_PATH.fullmatch(_path_of(value)):
         return False
     if isinstance(value, str):
         return len(value) <= _LONGEST_TEXT and without_private_urls(value) == value
@@ -46,8 +51,15 @@ def _may_hold_token(url: str) -> bool:
     return not is_plain or any(map(_is_token, parts.path.split("/")))
 
 
+def _path_of(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return url
+
+
 def _is_token(part: str) -> bool:
     kinds = ["digit" if sign.isdigit() else "upper" if sign.isupper() else "lower" for sign in part if sign.isalnum()]
     switches = sum(one != other for one, other in pairwise(kinds))
     is_mixed = len(part) >= _TOKEN_LENGTH and switches >= _TOKEN_SWITCHES
-    return is_mixed or bool(re.search(rf"[A-Za-z0-9]{{{_LONGEST_WORD},}}", part))
+    return is_mixed or bool(_TOKEN_RUN.search(part))
