@@ -95,10 +95,10 @@ def _compared(
         "multipleOf": rule.multiple_of,
         "minLength": rule.min_length or None,
         "format": "uri" if rule.kind in {"url", "image"} else None,
-        "enum": {"yes", "no"} if is_flag else None,
+        "enum": ["no", "yes"] if is_flag else None,
     }
     theirs = {what: schema.get(what) for what in schema.keys() | ours.keys() if what not in _UNCHECKED}
-    theirs["enum"] = set(schema["enum"]) if "enum" in schema else None
+    theirs["enum"] = sorted(schema["enum"]) if "enum" in schema else None
     if item.name in OURS:
         theirs["default"] = default
     else:

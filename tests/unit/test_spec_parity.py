@@ -28,7 +28,8 @@ Edit = Callable[[dict[str, Any]], object]
 
 def test_wrapper_and_spec_agree() -> None:
     """For every operation; what differs is said field by field."""
-    assert list(disagreements(effective_spec())) == []
+    found = list(disagreements(effective_spec()))
+    assert not found, "\n".join(["the wrapper has to learn:", *found])
 
 
 def test_every_operation_can_be_sent() -> None:
@@ -52,7 +53,7 @@ EDITS: dict[str, tuple[Edit, str]] = {
     ),
     "a dropped enum value": (
         lambda spec: properties(spec, "InpaintRequest")["safety_checker"].update(enum=["yes"]),
-        "inpaint.safety_checker: enum is {'yes'} in the spec",
+        "inpaint.safety_checker: enum is ['yes'] in the spec, ['no', 'yes'] in the wrapper",
     ),
     "a changed default": (
         lambda spec: properties(spec, "InpaintRequest")["steps"].update(default=30),
@@ -92,7 +93,7 @@ EDITS: dict[str, tuple[Edit, str]] = {
     ),
     "a new enum": (
         lambda spec: properties(spec, "TextToImageRequest")["scheduler"].update(enum=["DDIMScheduler"]),
-        "text2img.scheduler: enum is {'DDIMScheduler'} in the spec, None in the wrapper",
+        "text2img.scheduler: enum is ['DDIMScheduler'] in the spec, None in the wrapper",
     ),
     "a new field of a call that makes nothing": (
         lambda spec: properties(spec, "ModelReloadRequest").update(force={"type": "boolean"}),
