@@ -8,21 +8,32 @@ a colon, and a value up to the next comma; a value in double quotes is a JSON te
 from __future__ import annotations
 
 import json
-import re
-
-_SETTING = re.compile(r'\s*(\w[\w /-]*):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 
 
 def read(text: str) -> dict[str, str]:
     *above, last = text.strip().split("\n")
-    settings = _SETTING.findall(last)
+    settings = dict(_settings(last))
     assert len(settings) >= 3, last
     prompt: list[str] = []
     negative: list[str] = []
     place = prompt
     for line in above:
         if line.startswith("Negative prompt:"):
-            place, line = negative, line.removeprefix("Negative prompt:")  # noqa: PLW2901 - what is left of it
-        place.append(line.strip())
-    found = {name: json.loads(value) if value.startswith('"') else value.strip() for name, value in settings}
-    return {"Prompt": "\n".join(prompt), "Negative prompt": "\n".join(negative), **found}
+            place = negative
+        place.append(line.removeprefix("Negative prompt:").strip())
+    return {"Prompt": "\n".join(prompt), "Negative prompt": "\n".join(negative), **settings}
+
+
+def _settings(line: str) -> list[tuple[str, str]]:
+    found = []
+    while line:
+        name, colon, line = line.partition(":")
+        assert colon, f"no value for {name!r}"
+        line = line.lstrip()
+        if line.startswith('"'):
+            value, end = json.JSONDecoder().raw_decode(line)
+            line = line[end:].removeprefix(",")
+        else:
+            value, _, line = line.partition(",")
+        found.append((name.strip(), value.strip()))
+    return found

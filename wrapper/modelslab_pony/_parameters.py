@@ -16,7 +16,7 @@ def parameters(sent: Mapping[str, Any], seed: int | None, sampler: str | None = 
     """Return the text for the fields of a request as they were sent.
 
     The prompt, the negative prompt behind its name, and one line of settings: `name: value` and a
-    comma; a value with a comma, a colon or a line break stands there as a JSON text. `sampler` is
+    comma; a value with a comma, a colon, a quote or a line break stands there as a JSON text. `sampler` is
     the name that was asked for, where it says more than the fields.
     """
     settings = {
@@ -50,4 +50,4 @@ def _sampler(sent: Mapping[str, Any], asked: str | None) -> str | None:
 
 def _quoted(value: Any) -> str:
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    return json.dumps(text, ensure_ascii=False) if re.search(r"[,:\n]", text) else text
+    return json.dumps(text, ensure_ascii=False) if re.search(r"[,:\n\"]", text) else text
