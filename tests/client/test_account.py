@@ -55,6 +55,7 @@ ODD: list[Any] = [
     {"status": "success"},
     {"status": "success", "data": [], "processing_count": None},
     {"status": "success", "data": {"balance": True}, "processing_count": "many"},
+    {"status": "success", "data": {"balance": False}, "processing_count": False},
     {"status": "success", "data": {"balance": float("nan")}, "processing_count": -1},
     {"status": "queued", "id": 5, "data": {"balance": 1}, "processing_count": 1},
     {"data": {"balance": 1}, "processing_count": 1},

@@ -18,7 +18,8 @@ from PIL import Image
 
 from modelslab_pony import AsyncPonyClient, ImageToImage, Inpaint, PonyClient, RetryPolicy, errors
 from modelslab_pony._pictures import MAX_UPLOAD_BYTES
-from modelslab_pony._uploads import URL_LIFE
+from modelslab_pony._uploads import URL_LIFE, Uploads
+from modelslab_pony._wire import LocalImage
 from modelslab_pony.testing import VirtualClock
 from support.both import KEY, Colour
 from support.scripted import PNG, Service
@@ -81,11 +82,29 @@ def test_a_url_is_sent_as_it_is(colour: Colour, service: Service, clock: Virtual
     assert (place, body["init_image"], body["width"]) == ("img2img", "https://x.example/a.png?sig=1", 2048)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F", "HSV"])
-def test_every_mode_of_pillow_goes_up_as_png(mode: str, colour: Colour, service: Service, clock: VirtualClock) -> None:
-    """What PNG has no place for is turned into colours."""
-    colour.play(submitting(Image.new(mode, (1024, 1024))), service.answers(UPLOADED, "processing"), clock)
-    assert Image.open(io.BytesIO(uploaded(service))).format == "PNG"
+MODES = {mode: mode for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")} | {
+    **dict.fromkeys(("CMYK", "YCbCr", "HSV", "LAB", "RGBX"), "RGB"),
+    **dict.fromkeys(("PA", "RGBa", "La"), "RGBA"),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_with_colours_goes_up_as_png(
+    mode: str, colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """What PNG has no place for is turned into colours that it has, without the profile of others."""
+    picture = Image.new(mode, (16, 16))
+    picture.info["icc_profile"] = b"profile"
+    colour.play(submitting(picture), service.answers(UPLOADED, "processing"), clock)
+    with Image.open(io.BytesIO(uploaded(service))) as sent:
+        assert (sent.format, sent.mode) == ("PNG", MODES[mode])
+        assert ("icc_profile" in sent.info) == (mode == MODES[mode])
+
+
+@pytest.mark.parametrize("mode", ["I", "F", "I;16B"])
+def test_a_mode_without_colours_is_refused(mode: str, colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """Clipped to white or black it would be paid for, and be no picture."""
+    assert 'give it as picture.convert("L")' in str(refused(Image.new(mode, (8, 8)), colour, service, clock))
 
 
 @pytest.mark.parametrize(("kind", "media"), [("PNG", "png"), ("JPEG", "jpeg"), ("WEBP", "webp"), ("GIF", "gif")])
@@ -167,7 +186,9 @@ def refused(init_image: Any, colour: Colour, service: Service, clock: VirtualClo
 BAD: list[tuple[Any, str]] = [
     ("no-such-file.png", "neither an http(s) URL nor a file"),
     (Path("no-such-file.png"), "'no-such-file.png' is neither an http(s) URL nor a file"),
-    ("http://", "neither an http(s) URL nor a file"),
+    ("http://", "must be an http(s) URL, a path, bytes or a PIL image, not 'http://'"),
+    ("https://x.example/ü.png", "must be an http(s) URL"),
+    ("https://x.example/a\x00b.png", "must be an http(s) URL"),
     (Path("/"), "is a folder"),
     ("a\0b", "neither an http(s) URL nor a file"),
     (b"", "it is empty"),
@@ -229,13 +250,33 @@ def test_a_picture_that_cannot_be_read_is_refused(colour: Colour, service: Servi
     assert "cannot be written as PNG" in str(refused(cut, colour, service, clock))
 
 
-def test_without_strict_a_text_is_sent_as_it_is(colour: Colour, service: Service, clock: VirtualClock) -> None:
-    """Community models take base64 itself; bytes are still uploaded, and still have to be an image."""
-    story = submitting("iVBORw0KGgo", extra={"base64": "yes"})
-    colour.play(story, service.answers("processing"), clock, strict=False)
-    assert service.calls[0][1]["init_image"] == "iVBORw0KGgo"
-    with pytest.raises(errors.InvalidRequestError, match="is no PNG"):
-        colour.play(submitting(b"text"), service, clock, strict=False)
+@pytest.mark.parametrize(
+    ("text", "extra"),
+    [
+        ("iVBORw0KGgo", {"base64": "yes"}),
+        ("data:image/png;base64,iVBO", {}),
+        ("iVBORw0KGgo" * 20, {}),
+        ("http://ü", {}),
+    ],
+)
+def test_without_strict_what_may_be_an_image_is_sent_as_it_is(
+    text: str, extra: dict[str, str], colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """Community models take base64 itself."""
+    colour.play(submitting(text, extra=extra), service.answers("processing"), clock, strict=False)
+    assert service.calls[0][1]["init_image"] == text
+
+
+def test_without_strict_a_path_that_names_nothing_is_still_refused(
+    colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path
+) -> None:
+    """A slip would be paid for; so would a file that is too large, and bytes that are no image."""
+    large = tmp_path / "large.png"
+    large.write_bytes(PNG + bytes(MAX_UPLOAD_BYTES))
+    for given in ("typo.png", "~/pictures/me.png", str(large), large, b"text"):
+        with pytest.raises(errors.InvalidRequestError, match="init_image"):
+            colour.play(submitting(given), service, clock, strict=False)
+    assert service.calls == []
 
 
 # --- once ------------------------------------------------------------------------------------
@@ -285,6 +326,35 @@ def test_an_upload_that_the_service_does_not_find_goes_up_again(
     service.answers(UPLOADED, "processing", gone, UPLOADED, "success")
     colour.play(story, service, clock)
     assert service.paths == ["base64_to_url", "img2img", "img2img", "base64_to_url", "img2img"]
+
+
+def test_an_upload_is_forgotten_when_its_job_fails(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """Also when that is learnt of by waiting, or by asking."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        job = yield pony.submit(ImageToImage("x", PNG))
+        try:
+            yield job.wait()
+        except errors.GenerationFailed:
+            job = yield pony.submit(ImageToImage("x", PNG))
+        assert (yield job.refresh()).status == "failed"
+        yield pony.submit(ImageToImage("x", PNG))
+
+    for _ in range(2):
+        service.answers(UPLOADED, "processing", "failed_try_again")
+    colour.play(story, service.answers(UPLOADED, "processing"), clock)
+    assert service.paths.count("base64_to_url") == 3
+
+
+def test_what_has_run_out_takes_no_room(clock: VirtualClock) -> None:
+    """Neither the URL nor its lock."""
+    uploads = Uploads(threading.Lock)
+    for number in range(50):
+        image = LocalImage(str(number).encode(), "image/png")
+        with uploads.lock(image):
+            uploads.keep(image, "https://x.example/a.png", clock.time)
+        clock.time += URL_LIFE / 2
+    assert (len(uploads._found), len(uploads._locks)) == (2, 2)
 
 
 def answer_slowly(request: httpx.Request, seen: list[str]) -> httpx.Response:
@@ -360,6 +430,7 @@ FAULTS: dict[str, tuple[Any, type[errors.PonyError]]] = {
     "failed": ({"status": "failed", "message": "Failed, Try Again", "output": ""}, errors.ServerError),
     "no url": ({"status": "success", "output": []}, errors.UnexpectedResponseError),
     "not yet": ({"status": "processing", "id": 5}, errors.UnexpectedResponseError),
+    "no address at all": ({"status": "success", "output": ["https://x y/z.png"]}, errors.UnexpectedResponseError),
     "no web address": ({"status": "success", "output": ["file:///etc/passwd"]}, errors.UnexpectedResponseError),
 }
 
@@ -388,6 +459,84 @@ def test_an_upload_is_not_tried_past_the_callers_own_limit(
     with pytest.raises(errors.RateLimitError):
         colour.play(story, service.answers("error_429"), clock, retry=PATIENT)
     assert clock.time == 0
+
+
+def slow(seconds: float, clock: VirtualClock) -> Any:
+    def answer() -> httpx.Response:
+        clock.time += seconds
+        return httpx.Response(200, json=UPLOADED)
+
+    return answer
+
+
+def test_an_image_is_not_asked_for_after_the_callers_limit(
+    colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """An upload took all of the time: nothing is bought that nobody waits for."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        yield pony.img2img("x", PNG, wait_timeout=20)
+
+    with pytest.raises(errors.TransportError, match="the time was over"):
+        colour.play(story, service.answers(slow(21, clock)), clock)
+    colour.play(story, service.answers(slow(19, clock), "success"), clock)
+    assert service.paths == ["base64_to_url", "base64_to_url", "img2img"]
+
+
+def test_no_thread_waits_for_anothers_upload_beyond_its_limit() -> None:
+    """The first one's goes on."""
+    going_on, finish = threading.Event(), threading.Event()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        going_on.set()
+        finish.wait(10)
+        return answer_slowly(request, [])
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http, ThreadPoolExecutor(1) as pool:
+        pony = PonyClient(KEY, http_client=http)
+        first = pool.submit(pony.submit, ImageToImage("x", PNG))
+        going_on.wait(10)
+        with pytest.raises(errors.TransportError, match="no image was asked for yet"):
+            pony.img2img("x", PNG, wait_timeout=0.01)
+        finish.set()
+        assert first.result(10).id == 1
+
+
+def test_no_task_waits_for_anothers_upload_beyond_its_limit() -> None:
+    """The first one's goes on."""
+
+    async def run() -> None:
+        going_on, finish = asyncio.Event(), asyncio.Event()
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            going_on.set()
+            await finish.wait()
+            return answer_slowly(request, [])
+
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+            pony = AsyncPonyClient(KEY, http_client=http)
+            first = asyncio.create_task(pony.submit(ImageToImage("x", PNG)))
+            await going_on.wait()
+            with pytest.raises(errors.TransportError, match="no image was asked for yet"):
+                await pony.img2img("x", PNG, wait_timeout=0.01)
+            finish.set()
+            assert (await first).id == 1
+
+    asyncio.run(run())
+
+
+class _Stop(Exception):
+    pass
+
+
+def test_what_ends_an_upload_is_told_that_nothing_was_asked_for(
+    colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """Ctrl-C, a cancelled task: by a note, as a job's id is told later."""
+    service.answers(_Stop())
+    with pytest.raises(_Stop) as raised:
+        colour.play(submitting(PNG), service, clock)
+    assert raised.value.__notes__ == ["uploading init_image; no image was asked for yet"]
 
 
 @pytest.mark.parametrize("name", ["url", "link", "output"])

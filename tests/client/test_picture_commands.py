@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,17 +132,19 @@ def test_again_makes_the_same_picture(run: Run, simulator: Simulator, tmp_path: 
 
 
 def test_again_with_a_local_image(run: Run, simulator: Simulator, tmp_path: Path) -> None:
-    """The one that the recipe names, which is said, or another."""
+    """The very one that it was made from, or one that is given."""
     Image.new("RGB", (1024, 1024), "red").save(tmp_path / "first.png")
     Image.new("RGB", (1024, 2048), "blue").save(tmp_path / "other.png")
     path = run("img2img", "x", "--init-image", "first.png", "-o", "out").stdout.strip()
     result = run("again", path)
     assert result.exit_code == 0, result.stderr
-    assert "init_image: first.png" in result.stderr
+    assert "asking for 1 image(s) again" in result.stderr
     assert run("again", path, "--init-image", "other.png", "--prompt", "y").exit_code == 0
     assert [job.request["height"] for job in simulator.jobs.values()] == [1024, 1024, 2048]
+    (tmp_path / "other.png").rename(tmp_path / "first.png")
+    assert "'first.png' is not the image that the picture was made from" in run("again", path).stderr
     (tmp_path / "first.png").unlink()
-    assert "first.png" in run("again", path).stderr
+    assert "'first.png' (str) is neither an http(s) URL nor a file" in run("again", path).stderr
     assert len(simulator.jobs) == 3
 
 
@@ -149,13 +152,14 @@ def test_again_says_what_the_file_did_not_keep(run: Run, simulator: Simulator) -
     """What may hold a token; and the picture's delivery is not repeated, to whomever it was."""
     path = run(
         *("text2img", "x", "--webhook", "https://hook.example/in", "--track-id", "order-17"),
-        *("--extra", "lora=https://x.example/l?token=abc", "--extra", "upscale=2"),
+        *("--extra", "lora=https://x.example/l?token=abc", "--extra", "upscale=2", "--extra", "callback_url=x"),
     ).stdout.strip()
     result = run("again", path)
-    assert "not in the file, and so not sent: extra.lora" in result.stderr
+    assert "not sent: extra.lora, extra.callback_url" in result.stderr
+    assert "asking for 1 image(s) again, with upscale" in result.stderr
     first, second = simulator.jobs.values()
     assert {"webhook", "track_id", "lora"} & first.request.keys() == {"webhook", "track_id", "lora"}
-    assert {"webhook", "track_id", "lora"} & second.request.keys() == set()
+    assert {"webhook", "track_id", "lora", "callback_url"} & second.request.keys() == set()
     assert second.request["upscale"] == 2
 
 
@@ -178,6 +182,63 @@ def test_a_strangers_file_has_only_its_request_sent(run: Run, simulator: Simulat
     embedded(tmp_path / "worse.png", {**document, "request": {**request, "api_key": "x"}})
     result = run("again", "worse.png")
     assert (result.exit_code, "api_key is not a field" in result.stderr) == (11, True)
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_a_strangers_file_has_no_local_file_uploaded(
+    flags: tuple[str, ...], run: Run, simulator: Simulator, tmp_path: Path
+) -> None:
+    """Whoever wrote it cannot tell what is in that file, and so cannot name its digest."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "private.png")
+    for given in ("private.png", {"path": str(tmp_path / "private.png")}):
+        request = {"prompt": "x", "init_image": given}
+        for digests in ({}, {"init_image": "0" * 64}):
+            document = {"format": 1, "operation": "img2img", "request": request, "seed": 7, "digests": digests}
+            embedded(tmp_path / "evil.png", document)
+            assert run("again", "evil.png", *flags).exit_code == 11
+    assert dict(simulator._core._uploads) == {}
+
+
+def test_a_strangers_words_cannot_move_the_cursor_while_it_is_made_again(run: Run, tmp_path: Path) -> None:
+    """Names of fields are words, too."""
+    request = {"prompt": "x", "extra": {"\x1b[2Jfield": 1}}
+    document = {"format": 1, "operation": "text2img", "request": request, "seed": 7, "omitted": ["\x1b]0;title\x07"]}
+    embedded(tmp_path / "evil.png", document)
+    result = run("again", "evil.png")
+    assert result.exit_code == 0, result.stderr
+    assert not {"\x1b", "\x07"} & set(result.stderr)
+
+
+@pytest.mark.parametrize("levels", [400, 50_000])
+def test_extra_fields_nested_deep_end_in_one_line(levels: int, run: Run, simulator: Simulator) -> None:
+    """Or are sent; in neither case is a job lost."""
+    result = run("text2img", "x", "--extra", f"deep={'[' * levels}{']' * levels}", "--json")
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, len(simulator.jobs)) == ((0, 1) if answer["status"] == "success" else (11, 0))
+
+
+def test_ctrl_c_during_an_upload_says_that_nothing_was_asked_for(
+    run: Run, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not that money may have been spent."""
+
+    def stop(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "first.png")
+    monkeypatch.setattr(simulator, "answer", stop)
+    result = run("img2img", "x", "--init-image", "first.png")
+    assert result.exit_code == 130
+    assert "interrupted: uploading init_image; no image was asked for yet" in result.stderr
+    assert "billed" not in result.stderr
+
+
+def test_a_folder_whose_name_is_no_text(run: Run, tmp_path: Path) -> None:
+    """The picture is paid for; its path is printed as the system has it."""
+    folder = tmp_path / os.fsdecode(b"out\xff")
+    result = run("text2img", "x", "-o", str(folder))
+    assert result.exit_code == 0
+    assert result.stdout_bytes.strip() == os.fsencode(only(folder))
 
 
 def test_fetch_writes_what_the_service_tells(run: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,17 @@ from PIL import Image
 from PIL.ExifTags import IFD
 from PIL.PngImagePlugin import PngInfo
 
-from modelslab_pony import ImageToImage, Inpaint, InvalidRequestError, Recipe, TextToImage, read_recipe, samplers
+from modelslab_pony import (
+    ImageToImage,
+    Inpaint,
+    InvalidRequestError,
+    Recipe,
+    TextToImage,
+    _embed,
+    _exif,
+    read_recipe,
+    samplers,
+)
 from modelslab_pony._redact import Redactor
 from modelslab_pony._snapshot import Snapshot
 from modelslab_pony._wire import LocalImage, prepare
@@ -240,6 +251,10 @@ TOKENS: list[str] = [
     "https://hook.example/in#s3cr3t-s3cr3t",
     "https://hook.example/T02AB9X1/s3cr3tS3cr3tS3cr3t",
     "https://hook.example/s3cr3tSECRET123",
+    "https://bucket.example/mom's%20photo.png?X-Amz-Signature=s3cr3ts3cr3t",
+    "https://user:s3cr3t'@hook.example/in",
+    "https://hook.example/a;token=s3cr3t/x.png",
+    "https://s3cr3t7xk2q9v3m1lp.hook.example",
     "https://hook.example/9f8a7c6d-5e4b-3a2f-1e0d-s3cr3ts3cr3t",
     "https://bucket.example/a.png?X-Amz-Signature=s3cr3ts3cr3t",
 ]
@@ -280,6 +295,41 @@ def test_no_url_with_a_token_is_in_a_file(url: str, kind: str) -> None:
         recipe.request()
     again = recipe.request(prompt="x", init_image="https://x.example/a.png")
     assert dict(again.extra) == {"fine": 1}
+
+
+SECRETS = (
+    "key api_key apiKey accessKey aws_access_key_id auth Authorization bearer pwd password client_secret signature "
+    "cookie session_id token"
+)
+
+
+@pytest.mark.parametrize("name", SECRETS.split())
+def test_no_field_with_a_secret_name_is_in_a_file(name: str) -> None:
+    """Wherever it stands; one that only sounds like it may be left out, too."""
+    request = TextToImage("x", extra={"lora": {"deep": [{name: SECRET}]}, f"my_{name}": SECRET})
+    content = written(request, PICTURE)
+    assert SECRET not in told(content)
+    assert read_back(content).omitted == ("extra.lora", f"extra.my_{name}")
+
+
+@pytest.mark.parametrize("name", ["keyframe", "monkey", "lora_model", "upscale", "keyword_count"])
+def test_a_harmless_field_is_kept(name: str) -> None:
+    """Not every word with "key" in it is one."""
+    assert dict(read_back(written(TextToImage("x", extra={name: "v"}), PICTURE)).request().extra) == {name: "v"}
+
+
+def test_what_is_kept_is_what_was_sent() -> None:
+    """A caller may go on with a dict that was given as `extra`; one nested too deep to be looked at is left out."""
+    deep: Any = 1
+    for _ in range(400):
+        deep = [deep]
+    extra = {"lora": {"name": "a"}, "deep": deep}
+    request = TextToImage("x", extra=extra)
+    prepared = prepare(request, {}, strict=True)
+    extra["lora"]["name"] = "b"
+    recipe = recipe_of(prepared, DONE, 0)
+    assert (prepared.fields["lora"], recipe.options["extra"]) == ({"name": "a"}, {"lora": {"name": "a"}})
+    assert recipe.omitted == ("extra.deep",)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -393,9 +443,68 @@ def test_what_cannot_take_a_recipe_stays_as_it_is() -> None:
     for content in (picture("GIF"), b"", b"<html>", *broken):
         assert written(TextToImage("x"), content) == content
         assert parse(content) is None
-    long = TextToImage("lighthouse " * 6000)
-    assert written(long, picture("JPEG")) == picture("JPEG")
-    assert read_back(written(long, picture("WEBP"))).request() == long
+
+
+def test_a_long_prompt_keeps_the_request_at_least() -> None:
+    """A segment of a JPEG has 64 KB; the other formats have no such limit."""
+    long, too_long = TextToImage("lighthouse " * 3000), TextToImage("lighthouse " * 6000)
+    recipe = read_back(written(long, picture("JPEG")))
+    assert (recipe.request(), recipe.parameters) == (long, "")
+    assert written(too_long, picture("JPEG")) == picture("JPEG")
+    for kind in ("PNG", "WEBP"):
+        assert read_back(written(too_long, picture(kind))).request() == too_long
+
+
+def test_a_picture_that_is_cut_is_not_made_to_look_whole() -> None:
+    """A byte short: the file stays as it came, with all that is there."""
+    file = io.BytesIO()
+    frames = [Image.new("RGBA", (16, 16), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(file, "WEBP", save_all=True, append_images=frames[1:])
+    for content in (file.getvalue(), picture("WEBP", mode="RGBA", exact=True), picture("PNG")):
+        assert written(TextToImage("x"), content[:-1]) == content[:-1]
+
+
+def test_what_stands_behind_or_between_is_no_hindrance() -> None:
+    """Bytes after a PNG's end; fill bytes in front of a JPEG's markers."""
+    padded = picture("PNG") + bytes(100)
+    after = written(TextToImage("x"), padded)
+    assert (after[-100:], read_back(after).request()) == (bytes(100), TextToImage("x"))
+    filled = picture("JPEG").replace(b"\xff\xda", b"\xff\xff\xff\xda", 1)
+    after = written(TextToImage("x"), filled)
+    assert read_back(after).request() == TextToImage("x")
+    assert pixels(after) == pixels(filled)
+
+
+def test_a_path_that_is_no_text_comes_back() -> None:
+    """As the system gave it."""
+    request = ImageToImage("x", Path(os.fsdecode(b"/pictures/\xff.png")))
+    for kind in KINDS:
+        assert read_back(written(request, picture(kind))).request() == request
+
+
+def test_a_hostile_file_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts that nobody asked for are not unpacked; no value is read twice; a file of a million parts is left alone."""
+    unpacked: list[bytes] = []
+
+    def unpack(content: bytes) -> bytes:
+        unpacked.append(content)
+        return b"x"
+
+    monkeypatch.setattr(_embed, "_unpacked", unpack)
+    info = PngInfo()
+    for number in range(50):
+        info.add_text(f"bomb {number}", "x" * 1000, zip=True)
+    info.add_text("parameters", "one", zip=True)
+    info.add_text("parameters", "two", zip=True)
+    content = picture("PNG", pnginfo=info)
+    assert parse(content) == Recipe(parameters="x")
+    written(TextToImage("x"), content)
+    assert len(unpacked) == 1
+    entry = b"\x92\x7c\x00\x07\x00\x10\x00\x00\x00\x00\x00\x00"
+    tables = b"MM\0*\0\0\0\x08\0\x01\x87\x69\0\x04\0\0\0\x01\0\0\0\x1a\0\0\0\0" + b"\x03\xe8" + entry * 1000
+    assert _exif.read(tables + bytes(2**20)) == (None, None)
+    monkeypatch.setattr(_embed, "MOST_PARTS", 4)
+    assert written(TextToImage("x"), content) == content
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -425,6 +534,8 @@ DOCUMENTS: list[Any] = [
     {"format": 1, "operation": "img2img", "request": {"init_image": {"file": "x"}}},
     {"format": 1, "operation": "img2img", "request": {"init_image": {"path": 5}}},
     {"format": 1, "operation": "text2img", "request": {"prompt": "x"}, "omitted": 5},
+    {"format": 1, "operation": "text2img", "request": {"prompt": "x"}, "digests": [1]},
+    {"format": 1, "operation": "text2img", "request": {"prompt": "x", "guidance_scale": float("nan")}},
 ]
 
 
@@ -452,6 +563,9 @@ def test_a_document_with_fields_that_are_none_is_refused() -> None:
     assert (recipe.seed, recipe.job_id, recipe.index) == (None, None, 0)
     with pytest.raises(InvalidRequestError, match="later is not a field"):
         recipe.request()
+    document["request"] = {"prompt": "x", "self": 1}
+    with pytest.raises(InvalidRequestError, match="self is not a field"):
+        read_back(embed(picture("PNG"), Texts(None, json.dumps(document)))).request()
 
 
 def test_a_file_is_read_by_its_path(tmp_path: Path) -> None:

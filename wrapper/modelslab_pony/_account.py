@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelslab_pony._classify import parse, refusal, unexpected
+from modelslab_pony._rules import is_url
 from modelslab_pony._shapes import message_of, number, status_of, urls
 from modelslab_pony._snapshot import Balance, ModelStatus
 from modelslab_pony._steps import Reply
@@ -42,7 +43,7 @@ def uploaded(reply: Reply) -> str:
     """Return the URL of an upload; raise `APIError` if the answer has none."""
     answer = _answer(reply, "success")
     found = next((links[0] for name in ("output", "url", "link") if (links := urls(answer.get(name)))), None)
-    if found is None:
+    if found is None or not is_url(found):
         raise unexpected(reply, answer, "a success without a URL")
     return found
 
@@ -63,7 +64,7 @@ def _answer(reply: Reply, *statuses: str) -> dict[str, Any]:
 def _signed(given: Any) -> float | None:
     """Return a number, also one below nothing, also from a numeral in a string."""
     found = number(given)
-    if found is None and isinstance(given, int | float | str):
+    if found is None and isinstance(given, int | float | str) and not isinstance(given, bool):
         below = number(given.strip().removeprefix("-") if isinstance(given, str) else -given)
         return None if below is None else -below
     return found

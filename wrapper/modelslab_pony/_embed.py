@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from modelslab_pony import _exif
-from modelslab_pony._formats import EXIF, image_suffix, jpeg_segments, webp_size
+from modelslab_pony._formats import EXIF, MOST_PARTS, SCAN, image_suffix, jpeg_segments, webp_size
 
-_PARAMETERS, _DOCUMENT = "parameters", "modelslab_pony"
+_PARAMETERS, _DOCUMENT = _KEYWORDS = ("parameters", "modelslab_pony")
 _SIGNATURE = 8
 _SEGMENT_MOST = 0xFFFF - 2
 """Bytes in one JPEG segment."""
@@ -43,9 +43,9 @@ def extract(content: bytes) -> Texts:
     if suffix == ".png":
         found: dict[str, str] = {}
         for kind, start, end in _png_chunks(content):
-            keyword, text = _png_text(kind, content[start + 8 : end - 4])
-            if keyword:
-                found.setdefault(keyword, text)
+            keyword = _png_keyword(content, kind, start)
+            if keyword in _KEYWORDS and keyword not in found:
+                found[keyword] = _png_text(kind, content[start + 8 : end - 4])
         return Texts(found.get(_PARAMETERS), found.get(_DOCUMENT))
     block = _jpeg_exif(content) if suffix == ".jpg" else _webp_exif(content) if suffix == ".webp" else None
     return Texts(*_exif.read(block)) if block else Texts(None, None)
@@ -55,13 +55,16 @@ def extract(content: bytes) -> Texts:
 
 
 def _png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (kind, start, end) of each whole chunk."""
+    """Yield (kind, start, end) of each whole chunk, up to the one that ends the picture."""
     at = _SIGNATURE
-    while at + 12 <= len(content):
+    for _ in range(MOST_PARTS):
         end = at + 12 + int.from_bytes(content[at : at + 4], "big")
         if end > len(content):
             return
-        yield content[at + 4 : at + 8], at, end
+        kind = content[at + 4 : at + 8]
+        yield kind, at, end
+        if kind == b"IEND":
+            return
         at = end
 
 
@@ -71,11 +74,7 @@ def _into_png(content: bytes, texts: Texts) -> bytes | None:
     if not chunks or chunks[0][0] != b"IHDR" or chunks[-1][0] != b"IEND":
         return None
     ours = {_PARAMETERS: texts.parameters, _DOCUMENT: texts.document}
-    kept = [
-        content[start:end]
-        for kind, start, end in chunks
-        if _png_text(kind, content[start + 8 : end - 4])[0] not in ours
-    ]
+    kept = [content[start:end] for kind, start, end in chunks if _png_keyword(content, kind, start) not in ours]
     written = [_png_text_chunk(keyword, text) for keyword, text in ours.items() if text is not None]
     return b"".join([content[:_SIGNATURE], kept[0], *written, *kept[1:], content[chunks[-1][2] :]])
 
@@ -89,19 +88,21 @@ def _png_text_chunk(keyword: str, text: str) -> bytes:
     return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
 
 
-def _png_text(kind: bytes, body: bytes) -> tuple[str | None, str]:
-    """Return a text chunk's keyword and text, or None and nothing."""
-    keyword, _, rest = body.partition(b"\0")
-    name = keyword.decode("latin-1")
+def _png_keyword(content: bytes, kind: bytes, start: int) -> str | None:
+    """Return the keyword of a text chunk, at most 79 characters long."""
+    if kind not in {b"tEXt", b"zTXt", b"iTXt"}:
+        return None
+    return content[start + 8 : start + 8 + 80].partition(b"\0")[0].decode("latin-1")
+
+
+def _png_text(kind: bytes, body: bytes) -> str:
+    rest = body.partition(b"\0")[2]
     if kind == b"tEXt":
-        return name, rest.decode("latin-1")
+        return rest.decode("latin-1")
     if kind == b"zTXt":
-        return name, _unpacked(rest[1:]).decode("latin-1")
-    if kind == b"iTXt":
-        packed = rest[:1] == b"\1"
-        text = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
-        return name, (_unpacked(text) if packed else text).decode("utf-8", "replace")
-    return None, ""
+        return _unpacked(rest[1:]).decode("latin-1")
+    text = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
+    return (_unpacked(text) if rest[:1] == b"\1" else text).decode("utf-8", "replace")
 
 
 def _unpacked(content: bytes) -> bytes:
@@ -123,10 +124,13 @@ def _jpeg_exif(content: bytes) -> bytes | None:
 
 def _into_jpeg(content: bytes, texts: Texts) -> bytes | None:
     segments = list(jpeg_segments(content))
-    if not segments or not content.startswith(b"\xff\xda", segments[-1][2]):
-        return None  # they lead up to the picture's own data
-    body = EXIF + _exif_of(texts, _jpeg_exif(content))
-    if len(body) > _SEGMENT_MOST:
+    if not segments or segments[-1][0] != SCAN:
+        return None
+    earlier = _jpeg_exif(content)
+    # A segment has 64 KB: where both texts are too much, the one is kept from which the other could be made.
+    bodies = (EXIF + _exif_of(given, earlier) for given in (texts, Texts(None, texts.document)))
+    body = next((body for body in bodies if len(body) <= _SEGMENT_MOST), None)
+    if body is None:
         return None
     ours = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
     kept = [
@@ -142,25 +146,27 @@ def _into_jpeg(content: bytes, texts: Texts) -> bytes | None:
 # --- WebP ------------------------------------------------------------------------------------
 
 
-def _webp_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (kind, chunk with its header and padding) of each whole chunk."""
+def _webp_chunks(content: bytes) -> list[tuple[bytes, bytes]] | None:
+    """Return (kind, chunk with its header and padding) of each chunk; None for a file that is not whole."""
+    chunks: list[tuple[bytes, bytes]] = []
     at, end = 12, 8 + int.from_bytes(content[4:8], "little")
-    while at + 8 <= min(end, len(content)):
+    while at < end and len(chunks) < MOST_PARTS:
         size = int.from_bytes(content[at + 4 : at + 8], "little")
         after = at + 8 + size
-        if after > len(content):
-            return
-        yield content[at : at + 4], content[at:after] + b"\0" * (size % 2)
+        if after > min(end, len(content)):
+            return None
+        chunks.append((content[at : at + 4], content[at:after] + b"\0" * (size % 2)))
         at = after + size % 2
+    return chunks if at >= end else None
 
 
 def _webp_exif(content: bytes) -> bytes | None:
-    found = next((chunk[8:] for kind, chunk in _webp_chunks(content) if kind == b"EXIF"), None)
+    found = next((chunk[8:] for kind, chunk in _webp_chunks(content) or () if kind == b"EXIF"), None)
     return found.removeprefix(EXIF) if found else None
 
 
 def _into_webp(content: bytes, texts: Texts) -> bytes | None:
-    chunks = [(kind, chunk) for kind, chunk in _webp_chunks(content) if kind != b"EXIF"]
+    chunks = [(kind, chunk) for kind, chunk in _webp_chunks(content) or () if kind != b"EXIF"]
     size = webp_size(chunks[0][1]) if chunks else None
     if size is None:
         return None

@@ -13,6 +13,7 @@ _ORIENTATION, _POINTER, _NOTE, _COMMENT = 0x0112, 0x8769, 0x927C, 0x9286
 _SHORT, _LONG, _UNDEFINED = 3, 4, 7
 _SIZES = {1: 1, 2: 1, _SHORT: 2, _LONG: 4, 5: 8, 6: 1, _UNDEFINED: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _MOST_ENTRIES = 1000
+_WANTED = {_ORIENTATION, _POINTER, _NOTE, _COMMENT}
 _OURS = b"modelslab_pony\0"
 """How our own maker's note begins."""
 
@@ -67,18 +68,21 @@ def _tables(content: bytes) -> tuple[Order, Mapping[int, bytes]]:
 
 
 def _entries(content: bytes, at: int, order: Order) -> dict[int, bytes]:
-    """Return a table's values by tag; what points outside the file is left out."""
+    """Return the values that are wanted, by tag; what points outside the file is left out."""
     found = {}
     count = min(int.from_bytes(content[at : at + 2], order), _MOST_ENTRIES) if at else 0
     for start in range(at + 2, at + 2 + 12 * count, 12):
         entry = content[start : start + 12]
+        tag = int.from_bytes(entry[:2], order)
         if len(entry) < 12:
             break
+        if tag not in _WANTED or tag in found:
+            continue
         size = _SIZES.get(int.from_bytes(entry[2:4], order), 0) * int.from_bytes(entry[4:8], order)
         place = int.from_bytes(entry[8:12], order)
         value = entry[8 : 8 + size] if size <= 4 else content[place : place + size]
         if size and len(value) == size:
-            found[int.from_bytes(entry[:2], order)] = value
+            found[tag] = value
     return found
 
 

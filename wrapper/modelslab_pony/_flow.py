@@ -114,8 +114,18 @@ def upload(context: Context, name: str, image: LocalImage, deadline: float) -> F
     """Give an image of this machine to the service; return its URL."""
     content = base64.b64encode(image.content).decode()
     fields = {"base64_string": f"data:{image.media_type};base64,{content}"}
-    doing = f" [uploading {name}; no image was asked for yet]"
+    doing = f" [{uploading(name)}]"
     return (yield from ask(context, "base64_to_url", fields, uploaded, doing=doing, deadline=deadline))
+
+
+def uploading(name: str) -> str:
+    """Say what is being done while an image goes up, for whatever ends that."""
+    return f"uploading {name}; no image was asked for yet"
+
+
+def too_late(name: str) -> TransportError:
+    """Return the error for an upload that took all of the caller's time."""
+    return TransportError(f"the time was over [{uploading(name)}]")
 
 
 def download(context: Context, link: Link, job: JobId | None, save: Save) -> Flow[Saved]:
@@ -306,6 +316,13 @@ def name_job(fault: BaseException, job: JobId | None) -> None:
             return
     with contextlib.suppress(Exception):  # an exception of the caller's may take no notes
         fault.add_note(f"job {job} was accepted; {_way_back(job)}")
+
+
+def name_upload(fault: BaseException, name: str) -> None:
+    """Say on what ends an upload (Ctrl-C, a cancelled task) that nothing was asked for; our errors say so already."""
+    if not isinstance(fault, PonyError):
+        with contextlib.suppress(Exception):
+            fault.add_note(uploading(name))
 
 
 def _failed(job: Snapshot) -> GenerationFailed:

@@ -8,6 +8,8 @@ from modelslab_pony import _exif
 
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".gif": "image/gif"}
 """What each format is called, by the suffix of its files."""
+MOST_PARTS = 100_000
+"""Chunks or segments of a file; one with more is built to do harm."""
 EXIF = b"Exif\0\0"
 """How a JPEG segment with EXIF begins."""
 
@@ -63,18 +65,23 @@ def webp_size(chunk: bytes) -> tuple[int, int] | None:
     return None
 
 
+SCAN = 0xDA
+"""The marker of the segment behind which the picture's own data stand."""
+
+
 def jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield (marker, start, end) of each segment before the picture's own data; whole ones only."""
+    """Yield (marker, start, end) of each segment up to the one that begins the picture's own data; whole ones only."""
     at = 2
-    while at + 4 <= len(content) and content[at] == 0xFF:
-        marker = content[at + 1]
-        if marker == 0xFF:  # a fill byte
+    for _ in range(MOST_PARTS):
+        while content[at : at + 2] == b"\xff\xff":  # fill bytes
             at += 1
-            continue
         end = at + 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-        if marker == 0xDA or end < at + 4 or end > len(content):
+        if at + 4 > len(content) or content[at] != 0xFF or end < at + 4 or end > len(content):
             return
+        marker = content[at + 1]
         yield marker, at, end
+        if marker == SCAN:
+            return
         at = end
 
 

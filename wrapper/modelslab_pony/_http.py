@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any, TypeVar
 
 import httpx
@@ -70,6 +71,11 @@ def timeouts(timeout: float | httpx.Timeout | None, *, owned: bool) -> dict[str,
     if all(phase is None or (is_number(phase) and phase > 0) for phase in phases):
         return {"timeout": timeout}
     raise ConfigurationError(f"timeout must be a number of seconds above 0 or an httpx.Timeout, not {shown(timeout)}")
+
+
+def within(seconds: float) -> float | None:
+    """Return how long to wait for a lock: at least a moment, so that a free one is taken; None for no limit."""
+    return None if seconds > threading.TIMEOUT_MAX else max(seconds, 0.001)
 
 
 def checked_client(given: object, kind: type[C], name: str) -> C | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from modelslab_pony import _pillow
 from modelslab_pony._files import MAX_IMAGE_BYTES
 from modelslab_pony._formats import MEDIA_TYPES, image_suffix
-from modelslab_pony._rules import is_url, shown
+from modelslab_pony._rules import shown
 from modelslab_pony._wire import LocalImage
 from modelslab_pony.recipes import Recipe, parse
 from modelslab_pony.requests import Request, is_request, refused, spec_fields
@@ -27,7 +27,7 @@ def local(request: Request) -> dict[str, Any]:
     """Return what a request names that is of this machine, by field."""
     known = spec_fields(type(request)) if is_request(request) else {}
     given = {name: getattr(request, name) for name, (_, rule) in known.items() if rule.kind == "image"}
-    return {name: image for name, image in given.items() if image is not None and not is_url(image)}
+    return {name: image for name, image in given.items() if image is not None and not _is_web(image)}
 
 
 def load(given: Mapping[str, Any]) -> dict[str, LocalImage | str]:
@@ -55,7 +55,10 @@ def read_recipe(path: str | PathLike[str]) -> Recipe | None:
 
 def _image(given: Any) -> LocalImage:
     if isinstance(given, bytes | bytearray | memoryview):
-        return _checked(bytes(given))
+        try:
+            return _checked(bytes(given))
+        except ValueError as fault:  # a memoryview that was released
+            raise _UnusableError(f"cannot be read ({fault})") from None
     if isinstance(given, str | PathLike):
         content = _file(given, MAX_UPLOAD_BYTES + 1, "is neither an http(s) URL nor a file")
         return _checked(content, f"{_named(given)} ")
@@ -81,15 +84,19 @@ def _file(given: Any, most: int, missing: str) -> bytes:
     """Return a file's content, as far as it is wanted; a pipe or a device is no file."""
     try:
         path = Path(given)
-        if path.is_dir():
-            raise _UnusableError(f"{_named(given)} is a folder, and no picture")
-        if not path.is_file():
-            raise _UnusableError(f"{_named(given)} {missing}")
-        with path.open("rb") as file:
-            return file.read(most)
-    except (OSError, ValueError, TypeError) as fault:
-        raise _UnusableError(f"{_named(given)} cannot be read ({fault})") from None
+        problem = "is a folder, and no picture" if path.is_dir() else None if path.is_file() else missing
+        if problem is None:
+            with path.open("rb") as file:
+                return file.read(most)
+    except Exception as fault:  # noqa: BLE001 - a caller's own kind of path may do anything
+        problem = f"cannot be read ({fault})"
+    raise _UnusableError(f"{_named(given)} {problem}")
 
 
 def _named(given: Any) -> str:
-    return repr(str(given)) if isinstance(given, PathLike) else shown(given)
+    return repr(str(given)) if isinstance(given, PurePath) else shown(given)
+
+
+def _is_web(given: Any) -> bool:
+    """Tell whether a text means a URL, be it a proper one or not."""
+    return isinstance(given, str) and given.lower().startswith(("http://", "https://"))

@@ -11,8 +11,11 @@ from modelslab_pony.errors import MissingExtraError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# What PNG has no place for is turned into colours that it has.
-_PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
+# Modes that PNG has, and what the others become; a mode that is not here holds numbers and no colours.
+_AS_PNG = {mode: mode for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")} | {
+    **dict.fromkeys(("RGBX", "CMYK", "YCbCr", "LAB", "HSV"), "RGB"),
+    **dict.fromkeys(("PA", "RGBa", "La"), "RGBA"),
+}
 
 
 class PictureError(Exception):
@@ -36,12 +39,20 @@ def is_picture(value: object) -> bool:
 def png(picture: Any) -> bytes:
     """Return a PNG file. Raises `PictureError`."""
     file = io.BytesIO()
+    mode = _AS_PNG.get(picture.mode)
+    if mode is None:
+        raise PictureError(f'has mode {picture.mode}, whose values are no colours: give it as picture.convert("L")')
     try:
-        plain = picture if picture.mode in _PNG_MODES else picture.convert("RGB")
-        plain.save(file, "PNG")
+        plain = picture if mode == picture.mode else _converted(picture, mode)
+        plain.save(file, "PNG", icc_profile=plain.info.get("icc_profile") if plain is picture else None)
     except Exception as fault:  # noqa: BLE001 - whatever is wrong with a picture that is read only now
         raise PictureError(f"cannot be written as PNG ({fault})") from None
     return file.getvalue()
+
+
+def _converted(picture: Any, mode: str) -> Any:
+    # Pillow knows no way from La but to LA.
+    return (picture.convert("LA") if picture.mode == "La" else picture).convert(mode)
 
 
 def opened(content: bytes) -> Image:

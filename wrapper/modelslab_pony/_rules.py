@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
+_URL = re.compile(r"https?://(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+", re.IGNORECASE)
 HUGE = 10**20
 """Beyond every bound and every 64-bit number; such an integer may be too long to be written down."""
 
@@ -70,8 +72,8 @@ class Rule:
 
 
 def is_url(value: Any) -> bool:
-    """Tell whether a value is a whole http(s) URL."""
-    if not isinstance(value, str) or any(character.isspace() for character in value):
+    """Tell whether a value is a whole http(s) URL, in the characters that one may have (RFC 3986)."""
+    if not isinstance(value, str) or not _URL.fullmatch(value):
         return False
     try:
         parts = urlsplit(value)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+import threading
+from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
 
 from modelslab_pony._wire import LocalImage
 
-LockT = TypeVar("LockT")
+
+class _Lock(Protocol):
+    def locked(self) -> bool: ...
+
+
+LockT = TypeVar("LockT", bound=_Lock)
 
 URL_LIFE = 23 * 3600.0
 """Seconds. The service keeps an upload for 24 hours (vendor docs, base64 to URL page); a queued job may be late."""
@@ -20,6 +26,7 @@ class Uploads(Generic[LockT]):
         self._new_lock = lock
         self._locks: dict[str, LockT] = {}
         self._found: dict[str, tuple[str, float]] = {}
+        self._changing = threading.Lock()
 
     def lock(self, image: LocalImage) -> LockT:
         """Return the lock to hold while an image is looked up or sent."""
@@ -32,10 +39,18 @@ class Uploads(Generic[LockT]):
 
     def keep(self, image: LocalImage, url: str, now: float) -> None:
         """Note where an image is, and forget what has run out."""
-        self._found = {digest: found for digest, found in self._found.items() if now < found[1]}
-        self._found[image.digest] = (url, now + URL_LIFE)
+        with self._changing:
+            self._drop({digest for digest, (_, until) in self._found.items() if until <= now})
+            self._found[image.digest] = (url, now + URL_LIFE)
 
-    def forget(self, sent: Mapping[str, Any]) -> None:
+    def forget(self, urls: Iterable[str]) -> None:
         """Forget the uploads of a request that was refused or failed: one may be gone before its time."""
-        urls = {value for value in sent.values() if isinstance(value, str)}
-        self._found = {digest: found for digest, found in self._found.items() if found[0] not in urls}
+        with self._changing:
+            self._drop({digest for digest, (url, _) in self._found.items() if url in urls})
+
+    def _drop(self, digests: set[str]) -> None:
+        for digest in digests:
+            del self._found[digest]
+            lock = self._locks.get(digest)
+            if lock is not None and not lock.locked():
+                del self._locks[digest]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +13,7 @@ from attrs import field, fields, frozen
 
 from modelslab_pony import samplers
 from modelslab_pony._formats import image_size
+from modelslab_pony._private import may_be_kept
 from modelslab_pony._rules import Rule, shown
 from modelslab_pony.requests import Request, is_request, refused, spec_fields
 
@@ -45,6 +48,14 @@ class Prepared:
     """As the service takes them, without the key and without the local images."""
     local: Mapping[str, LocalImage]
     """Images to be uploaded first, by field."""
+    kept: Mapping[str, Any] = field(repr=False)
+    """What of the request may stand in a file, by its own names; a copy, since a caller may go on with `extra`."""
+    omitted: tuple[str, ...]
+    """The names of the rest."""
+    digests: Mapping[str, str]
+    """What tells the local images from every other, by field."""
+    uploads: tuple[str, ...] = ()
+    """Where the local images are, once they are uploaded."""
 
 
 def prepare(request: Request, images: Mapping[str, LocalImage | str], *, strict: bool) -> Prepared:
@@ -64,7 +75,10 @@ def prepare(request: Request, images: Mapping[str, LocalImage | str], *, strict:
     errors |= {name: ["cannot be sent as JSON"] for name, value in given.items() if not _is_json(value)}
     if errors:
         raise refused(errors)
-    return Prepared(request=request, fields=given, local=local)
+    given |= {name: copy.deepcopy(given[name]) for name in request.extra}
+    kept, omitted = _kept(request, given)
+    digests = {name: image.digest for name, image in local.items()}
+    return Prepared(request=request, fields=given, local=local, kept=kept, omitted=tuple(omitted), digests=digests)
 
 
 def _given(request: Request, local: Mapping[str, LocalImage]) -> dict[str, Any]:
@@ -106,12 +120,13 @@ def _problems(request: Request, images: Mapping[str, LocalImage | str]) -> Error
 def _missing(request: Request, images: Mapping[str, LocalImage | str]) -> Errors:
     """Without strict, only what leaves nothing to send: a required field, an image that is none."""
     errors = {}
+    extra: Any = request.extra  # judged by itself
+    takes_base64 = isinstance(extra, Mapping) and "base64" in extra
     for name, (_, rule) in spec_fields(type(request)).items():
         value, image = getattr(request, name), images.get(name)
         if value is None and not rule.optional:
             errors[name] = ["must be given"]
-        elif isinstance(image, str) and not isinstance(value, str):
-            # A text is sent as it is: community models take images in base64, too (extra={"base64": "yes"}).
+        elif isinstance(image, str) and not (isinstance(value, str) and (takes_base64 or _is_base64(value))):
             errors[name] = [image]
     return errors
 
@@ -127,7 +142,10 @@ def _sampler_problems(request: Request) -> Errors:
         hint = f"did you mean {near}?" if near else "see modelslab_pony.samplers.SAMPLERS or `pony samplers`"
         return {"sampler": [f"{shown(asked)} is not known; {hint}"]}
     defaults = {attribute.name: attribute.default for attribute in fields(type(request))}
-    contradicted = [name for name in ("scheduler", "algorithm_type") if getattr(request, name) != defaults[name]]
+    given = {name: getattr(request, name) for name in ("scheduler", "algorithm_type")}
+    contradicted = [
+        name for name, value in given.items() if not isinstance(value, str | None) or value != defaults[name]
+    ]
     if request.use_karras_sigmas is False and name.endswith("Karras"):
         contradicted.append("use_karras_sigmas")
     return {field: [f"is set by sampler={asked!r}; give one or the other"] for field in contradicted}
@@ -149,6 +167,21 @@ def _extra_problems(request: Request, known: Mapping[str, Any]) -> Errors:
     return errors
 
 
+def _kept(request: Request, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return what of a request may stand in a file, and the names of the rest."""
+    own = {item.name: getattr(request, item.name) for item in fields(type(request)) if item.name != "extra"}
+    kept = {name: value for name, value in own.items() if may_be_kept(name, value)}
+    extra = {name: given[name] for name in request.extra if may_be_kept(name, given[name])}
+    omitted = [name for name in own if name not in kept]
+    omitted += [f"extra.{name}" for name in request.extra if name not in extra]
+    return {**kept, "extra": extra}, omitted
+
+
+def _is_base64(text: str) -> bool:
+    """Tell an image in base64, which community models take, from a path that names nothing."""
+    return bool(re.fullmatch(r"data:[\s\S]+|[A-Za-z0-9+/=\s]{64,}", text))
+
+
 def _yes_no(value: Any) -> Any:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
@@ -156,6 +189,7 @@ def _yes_no(value: Any) -> Any:
 def _is_json(value: Any) -> bool:
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        copy.deepcopy(value)
     except (TypeError, ValueError, RecursionError):
         return False
     return True

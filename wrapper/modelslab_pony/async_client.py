@@ -7,7 +7,7 @@ import inspect
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -145,14 +145,13 @@ class AsyncPonyClient:
             if on_update is not None:
                 await _told(on_update(AsyncJobStatus.of(snapshot, self, prepared)))
 
-        snapshot = await self._submitted(flow, sent, report)
-        return AsyncGeneration.of(snapshot, self, prepared)
+        return AsyncGeneration.of(await self._run(flow, report, prepared=prepared), self, prepared)
 
     async def submit(self, request: Request) -> AsyncJob:
         """Same as `PonyClient.submit`, awaited."""
         prepared, sent = await self._ready(request, math.inf)
-        snapshot = await self._submitted(_flow.submit(self._context, request, sent), sent)
-        return AsyncJob(self, snapshot, prepared)
+        flow = _flow.submit(self._context, request, sent)
+        return AsyncJob(self, await self._run(flow, prepared=prepared), prepared)
 
     def job(self, job_id: JobId) -> AsyncJob:
         """Same as `PonyClient.job`."""
@@ -217,29 +216,41 @@ class AsyncPonyClient:
         images = await asyncio.to_thread(_pictures.load, local) if local else {}
         prepared = prepare(request, images, strict=self._strict)
         urls = {name: await self._uploaded(name, image, deadline) for name, image in prepared.local.items()}
-        return evolve(prepared, local={}), {**prepared.fields, **urls}  # no job holds on to its images' bytes
+        # No job holds on to its images' bytes.
+        return evolve(prepared, local={}, uploads=tuple(urls.values())), {**prepared.fields, **urls}
 
     async def _uploaded(self, name: str, image: LocalImage, deadline: float) -> str:
         """Return the URL of an image of this machine; the same bytes go up once."""
-        async with self._uploads.lock(image):
+        lock = self._uploads.lock(image)
+        try:
+            async with asyncio.timeout(_http.within(deadline - self._now())):
+                await lock.acquire()
+        except TimeoutError:
+            raise _flow.too_late(name) from None
+        try:
             url = self._uploads.url(image, self._now())
             if url is None:
                 url = await self._run(_flow.upload(self._context, name, image, deadline))
                 self._uploads.keep(image, url, self._now())
-        return url
-
-    async def _submitted(
-        self, flow: Flow[Snapshot], sent: Mapping[str, Any], on_report: OnReport | None = None
-    ) -> Snapshot:
-        try:
-            return await self._run(flow, on_report)
-        except (BadRequestError, GenerationFailed):
-            self._uploads.forget(sent)
+        except BaseException as fault:
+            _flow.name_upload(fault, name)
             raise
+        finally:
+            lock.release()
+        if self._now() > deadline:
+            raise _flow.too_late(name)
+        return url
 
     # --- the shell -----------------------------------------------------------------------
 
-    async def _run(self, flow: Flow[T], on_report: OnReport | None = None, job: JobId | None = None) -> T:
+    async def _run(
+        self,
+        flow: Flow[T],
+        on_report: OnReport | None = None,
+        *,
+        job: JobId | None = None,
+        prepared: Prepared | None = None,
+    ) -> T:
         try:
             state = resume(flow, None)
             while not isinstance(state, Result):
@@ -248,6 +259,8 @@ class AsyncPonyClient:
                 state = resume(flow, await self._act(state, on_report))
         except BaseException as fault:
             _flow.name_job(fault, job)
+            if prepared is not None and isinstance(fault, BadRequestError | GenerationFailed):
+                self._uploads.forget(prepared.uploads)
             raise
         finally:
             flow.close()
@@ -321,6 +334,8 @@ class AsyncJob(BaseJob):
         client = self._client
         if self._snapshot.status == "processing":
             self._snapshot = await client._run(_flow.fetch(client._context, self._snapshot), job=self.id)
+            if self._snapshot.status == "failed" and self._prepared is not None:
+                client._uploads.forget(self._prepared.uploads)
         return AsyncJobStatus.of(self._snapshot, client, self._prepared)
 
     async def wait(
@@ -338,7 +353,8 @@ class AsyncJob(BaseJob):
             if on_update is not None:
                 await _told(on_update(AsyncJobStatus.of(snapshot, client, self._prepared)))
 
-        return AsyncGeneration.of(await client._run(flow, report, job=self.id), client, self._prepared)
+        done = await client._run(flow, report, job=self.id, prepared=self._prepared)
+        return AsyncGeneration.of(done, client, self._prepared)
 
 
 async def _told(answer: object) -> None:

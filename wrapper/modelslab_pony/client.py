@@ -6,7 +6,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -167,8 +167,7 @@ class PonyClient:
             if on_update is not None:
                 on_update(JobStatus.of(snapshot, self, prepared))
 
-        snapshot = self._submitted(flow, sent, report)
-        return Generation.of(snapshot, self, prepared)
+        return Generation.of(self._run(flow, report, prepared=prepared), self, prepared)
 
     def submit(self, request: Request) -> Job:
         """Send a request; return as soon as the service has answered.
@@ -179,8 +178,8 @@ class PonyClient:
         or the `APIError` that the service answered.
         """
         prepared, sent = self._ready(request, math.inf)
-        snapshot = self._submitted(_flow.submit(self._context, request, sent), sent)
-        return Job(self, snapshot, prepared)
+        flow = _flow.submit(self._context, request, sent)
+        return Job(self, self._run(flow, prepared=prepared), prepared)
 
     def job(self, job_id: JobId) -> Job:
         """Return a job by its id, also one of another process. Asks nothing yet."""
@@ -255,27 +254,38 @@ class PonyClient:
         """Check a request and upload its images; return it with the fields that are sent."""
         prepared = prepare(request, _pictures.load(_pictures.local(request)), strict=self._strict)
         urls = {name: self._uploaded(name, image, deadline) for name, image in prepared.local.items()}
-        return evolve(prepared, local={}), {**prepared.fields, **urls}  # no job holds on to its images' bytes
+        # No job holds on to its images' bytes.
+        return evolve(prepared, local={}, uploads=tuple(urls.values())), {**prepared.fields, **urls}
 
     def _uploaded(self, name: str, image: LocalImage, deadline: float) -> str:
         """Return the URL of an image of this machine; the same bytes go up once."""
-        with self._uploads.lock(image):
+        lock = self._uploads.lock(image)
+        if not lock.acquire(timeout=_http.within(deadline - self._now()) or -1):
+            raise _flow.too_late(name)
+        try:
             url = self._uploads.url(image, self._now())
             if url is None:
                 url = self._run(_flow.upload(self._context, name, image, deadline))
                 self._uploads.keep(image, url, self._now())
-        return url
-
-    def _submitted(self, flow: Flow[Snapshot], sent: Mapping[str, Any], on_report: OnReport | None = None) -> Snapshot:
-        try:
-            return self._run(flow, on_report)
-        except (BadRequestError, GenerationFailed):
-            self._uploads.forget(sent)
+        except BaseException as fault:
+            _flow.name_upload(fault, name)
             raise
+        finally:
+            lock.release()
+        if self._now() > deadline:
+            raise _flow.too_late(name)
+        return url
 
     # --- the shell -----------------------------------------------------------------------
 
-    def _run(self, flow: Flow[T], on_report: OnReport | None = None, job: JobId | None = None) -> T:
+    def _run(
+        self,
+        flow: Flow[T],
+        on_report: OnReport | None = None,
+        *,
+        job: JobId | None = None,
+        prepared: Prepared | None = None,
+    ) -> T:
         try:
             state = resume(flow, None)
             while not isinstance(state, Result):
@@ -284,6 +294,8 @@ class PonyClient:
                 state = resume(flow, self._act(state, on_report))
         except BaseException as fault:
             _flow.name_job(fault, job)
+            if prepared is not None and isinstance(fault, BadRequestError | GenerationFailed):
+                self._uploads.forget(prepared.uploads)
             raise
         finally:
             flow.close()
@@ -357,6 +369,8 @@ class Job(BaseJob):
         client = self._client
         if self._snapshot.status == "processing":
             self._snapshot = client._run(_flow.fetch(client._context, self._snapshot), job=self.id)
+            if self._snapshot.status == "failed" and self._prepared is not None:
+                client._uploads.forget(self._prepared.uploads)
         return JobStatus.of(self._snapshot, client, self._prepared)
 
     def wait(self, timeout: float | None = DEFAULT_WAIT, on_update: OnUpdate | None = None) -> Generation:
@@ -375,4 +389,5 @@ class Job(BaseJob):
             if on_update is not None:
                 on_update(JobStatus.of(snapshot, client, self._prepared))
 
-        return Generation.of(client._run(flow, report, job=self.id), client, self._prepared)
+        done = client._run(flow, report, job=self.id, prepared=self._prepared)
+        return Generation.of(done, client, self._prepared)

@@ -13,11 +13,10 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
-from attrs import evolve, field, fields, frozen
+from attrs import evolve, field, frozen
 
 from modelslab_pony._embed import Texts, embed, extract
 from modelslab_pony._parameters import parameters
-from modelslab_pony._private import may_be_kept
 from modelslab_pony._redact import Redactor
 from modelslab_pony._shapes import job_id
 from modelslab_pony._snapshot import Snapshot
@@ -42,6 +41,8 @@ class Recipe:
     """The request's fields as they were given, those left out excepted."""
     omitted: tuple[str, ...] = ()
     """Fields that no file can hold (an image given as bytes), or that may hold a token."""
+    digests: Mapping[str, str] = field(factory=dict)
+    """SHA-256 of the files that were images of the caller's machine, by field."""
     seed: int | None = None
     """The seed that was really used, where the service told it."""
     job_id: JobId | None = None
@@ -66,22 +67,22 @@ class Recipe:
         """Return the JSON text that `parse` reads."""
         if self.operation is None:
             return None
-        names = ("operation", "omitted", "seed", "job_id", "index")
+        names = ("operation", "omitted", "digests", "seed", "job_id", "index")
         content = {"format": _FORMAT, **{name: getattr(self, name) for name in names}}
         content["request"] = {name: _written(value) for name, value in self.options.items()}
-        return json.dumps(content, ensure_ascii=False)
+        return json.dumps(content)
 
 
 def recipe_of(prepared: Prepared, snapshot: Snapshot, index: int) -> Recipe:
     """Return the recipe of one picture of a request."""
     request = prepared.request
-    kept, omitted = _kept(request)
     seed = request.seed if snapshot.seed is None else snapshot.seed
     return Recipe(
         parameters=parameters(prepared.fields, seed, request.sampler),
         operation=request.operation,
-        options=kept,
-        omitted=tuple(omitted),
+        options=prepared.kept,
+        omitted=prepared.omitted,
+        digests=prepared.digests,
         seed=seed,
         job_id=snapshot.id,
         index=index,
@@ -119,28 +120,13 @@ def parse(content: bytes) -> Recipe | None:
 # --- the request, as a document --------------------------------------------------------------
 
 
-def _kept(request: Request) -> tuple[dict[str, Any], list[str]]:
-    """Return what of a request may stand in a file, and the names of the rest."""
-    kept, omitted = {}, []
-    for attribute in fields(type(request)):
-        name, value = attribute.name, getattr(request, attribute.name)
-        if name == "extra":
-            value = {part: given for part, given in value.items() if may_be_kept(part, given)}
-            omitted += [f"extra.{part}" for part in request.extra if part not in value]
-        if name == "extra" or may_be_kept(name, value):
-            kept[name] = value
-        else:
-            omitted.append(name)
-    return kept, omitted
-
-
 def _written(value: Any) -> Any:
     return {"path": str(value)} if isinstance(value, PurePath) else value
 
 
 def _parsed(text: str) -> Recipe | None:
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_constant=_no_number)
         operation, given = content["operation"], content["request"]
         if content["format"] != _FORMAT or operation not in KINDS or not isinstance(given, dict):
             return None
@@ -154,12 +140,17 @@ def _parsed(text: str) -> Recipe | None:
             operation=operation,
             options=options,
             omitted=tuple(map(str, content.get("omitted", ()))),
+            digests={str(name): str(digest) for name, digest in content.get("digests", {}).items()},
             seed=_integer(content.get("seed")),
             job_id=job_id(content.get("job_id")),
             index=_integer(content.get("index")) or 0,
         )
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _integer(value: Any) -> int | None:

@@ -66,7 +66,7 @@ def _names_unknown_keywords(cls: type[T]) -> type[T]:
     placed = [attribute.name for attribute in fields(cls) if not attribute.kw_only]
 
     @functools.wraps(original)
-    def init(self: T, *values: Any, **options: Any) -> None:
+    def init(self: T, /, *values: Any, **options: Any) -> None:
         errors = {name: [_unknown(name, known)] for name in options if name not in known}
         given = {*options, *placed[: len(values)]}
         errors |= {attribute.name: ["must be given"] for attribute in required if attribute.name not in given}

@@ -261,10 +261,17 @@ def _places(snapshot: Snapshot, prepared: Prepared | None) -> list[dict[str, Any
             "proxy_url": link.proxy_url,
             "job_id": snapshot.id,
             "index": index,
-            "recipe": recipe_of(prepared, snapshot, index) if prepared else recipe_of_meta(snapshot, index),
+            "recipe": _recipe(snapshot, prepared, index),
         }
         for index, link in enumerate(snapshot.links)
     ]
+
+
+def _recipe(snapshot: Snapshot, prepared: Prepared | None, index: int) -> Recipe | None:
+    try:
+        return recipe_of(prepared, snapshot, index) if prepared else recipe_of_meta(snapshot, index)
+    except Exception:  # noqa: BLE001 - the picture is made and paid for, whatever becomes of what stands beside it
+        return None
 
 
 def _standing(snapshot: Snapshot) -> dict[str, Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from attrs import evolve
 from rich.console import Console
 
+from modelslab_pony import _pictures
 from modelslab_pony._disk import DiskError, check_writable
 from modelslab_pony._pictures import read_recipe
 from modelslab_pony._settings import DEFAULT_WAIT, seconds
+from modelslab_pony._wire import LocalImage
 from modelslab_pony.cli import _client, _signals
 from modelslab_pony.cli._options import (
     BareOption,
@@ -25,6 +29,7 @@ from modelslab_pony.cli._progress import JobProgress
 from modelslab_pony.cli._report import Outcome
 from modelslab_pony.client import Job, PonyClient
 from modelslab_pony.errors import InvalidRequestError, PonyError
+from modelslab_pony.recipes import Recipe
 from modelslab_pony.requests import Request, refused
 
 Begin = Callable[[PonyClient, JobProgress], Job]
@@ -99,13 +104,29 @@ def _request_in(file: Path, changes: dict[str, Any], progress: JobProgress) -> R
     request = recipe.request(**{"seed": recipe.seed, "webhook": None, "track_id": None, **changes})
     if request.seed is None:
         raise refused({"seed": ["of the picture is not in its file; choose one with --seed"]})
+    calling = [name for name in request.extra if re.search("hook|callback|notif", name, re.IGNORECASE)]
+    request = evolve(request, extra={name: value for name, value in request.extra.items() if name not in calling})
+    _check_same(request, recipe, changes)
     missing = [name for name in recipe.omitted if name not in {"webhook", "track_id", *changes}]
+    missing += [f"extra.{name}" for name in calling]
     if missing:
-        progress.say(f"not in the file, and so not sent: {', '.join(missing)}")
-    for name in ("init_image", "mask_image"):
-        if name not in changes and getattr(request, name, None) is not None:
-            progress.say(f"{name}: {getattr(request, name)}")
+        progress.say(f"not sent: {', '.join(missing)}")
+    extra = f", with {', '.join(request.extra)}" if request.extra else ""
+    progress.say(f"asking for {request.samples} image(s) again{extra}")
     return request
+
+
+def _check_same(request: Request, recipe: Recipe, changes: dict[str, Any]) -> None:
+    """Refuse a local image that is not the one that the picture was made from: no file may have another uploaded."""
+    named = {name: given for name, given in _pictures.local(request).items() if name not in changes}
+    others = [
+        name
+        for name, image in _pictures.load(named).items()
+        if isinstance(image, LocalImage) and image.digest != recipe.digests.get(name)
+    ]
+    if others:
+        said = "is not the image that the picture was made from; give the right one as an option"
+        raise refused({name: [f"{str(named[name])!r} {said}"] for name in others})
 
 
 def _run(begin: Begin, *, output: Path, timeout: float, no_metadata: bool, as_json: bool, strict: bool = True) -> None:
@@ -129,7 +150,7 @@ def _run(begin: Begin, *, output: Path, timeout: float, no_metadata: bool, as_js
     except PonyError as error:
         outcome.failed(error)
     except KeyboardInterrupt as stop:
-        outcome.interrupted(_signals.exit_code(stop))
+        outcome.interrupted(stop, _signals.exit_code(stop))
 
 
 def _check_output(folder: Path) -> None:

@@ -83,6 +83,8 @@ def extra_of(texts: list[str] | None) -> dict[str, Any]:
             extra[name] = json.loads(value)
         except ValueError:
             extra[name] = value
+        except RecursionError:
+            raise refused({f"extra.{name}": ["is nested too deeply"]}) from None
     return extra
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from modelslab_pony.cli._report import one_line
 from modelslab_pony.results import JobStatus
 
 
@@ -46,6 +47,7 @@ class JobProgress:
         """Show what is being done."""
         if self._quiet:
             return
+        text = one_line(text)  # some of it is the service's, or a stranger's file's
         if self._live is not None:
             self._live.update(self._task, description=escape(text))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import Any, NoReturn
@@ -54,11 +55,14 @@ class Outcome:
         resume_id = None if is_over else job_id
         self._end(type(error).__name__, str(error), exit_code(error), {"job_id": job_id, **_details(error)}, resume_id)
 
-    def interrupted(self, code: int) -> NoReturn:
-        """Say what becomes of a job that is no longer waited for."""
+    def interrupted(self, stop: KeyboardInterrupt, code: int) -> NoReturn:
+        """Say what becomes of a job that is no longer waited for; a note tells of what came before there was one."""
+        notes = getattr(stop, "__notes__", [])
         said = "interrupted before the service answered: the job may have been accepted and billed"
         if self.job_id is not None:
             said = f"interrupted: job {self.job_id} goes on and is not lost"
+        elif notes:
+            said = f"interrupted: {notes[0]}"
         self._end("Interrupted", said, code, {"job_id": self.job_id}, self.job_id)
 
     def _end(self, kind: str, said: str, code: int, details: dict[str, Any], job_id: JobId | None) -> NoReturn:
@@ -77,7 +81,7 @@ class Outcome:
 
     def _show_paths(self) -> None:
         for image in self._images:
-            typer.echo(image["path"])
+            typer.echo(os.fsencode(image["path"]))  # a name need not be text
 
 
 def one_line(text: str) -> str:

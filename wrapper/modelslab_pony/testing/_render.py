@@ -45,7 +45,11 @@ def _read(content: bytes, mode: str, size: tuple[int, int]) -> Image.Image:
     try:
         with Image.open(io.BytesIO(content)) as picture:
             return picture.convert(mode).resize(size)
-    except (OSError, ValueError):  # it begins as an image and is none; the service would fail somehow, too
+    except (
+        OSError,
+        ValueError,
+        Image.DecompressionBombError,
+    ):  # it begins as an image and is none; the service would fail somehow, too
         return Image.new(mode, size)
 
 
