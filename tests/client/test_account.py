@@ -177,3 +177,28 @@ def test_waiting_takes_the_other_form_too(colour: Colour, service: Service, cloc
     service.answers("processing", GONE, "processing", GONE, "success")
     assert colour.play(story, service, clock).id == 70010006
     assert service.paths == ["text2img", "fetch", "70010006", "fetch", "70010006"]
+
+
+WORDLESS: dict[int, type[errors.APIError]] = {
+    500: errors.ServerError,
+    502: errors.ServerError,
+    429: errors.RateLimitError,
+}
+
+
+@pytest.mark.parametrize("code", WORDLESS)
+def test_an_http_code_counts_without_a_status(code: int, colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """A gateway's JSON; and a code of failure is none of success, whatever the body holds."""
+    bodies: list[Any] = [{"message": "nope"}, {"status": "success", "data": {"balance": 1}}]
+    for body in bodies[: 2 if code >= 500 else 1]:
+        with pytest.raises(WORDLESS[code]) as raised:
+            colour.play(balance, service.answers(httpx.Response(code, json=body)), clock, retry=RetryPolicy(attempts=1))
+        assert type(raised.value) is WORDLESS[code]
+
+
+@pytest.mark.parametrize("story", [balance, queued, reload_model])
+def test_each_question_is_asked_again(story: Story, colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """None of them costs anything."""
+    answer = {"status": "success", "data": {"balance": 3, "currency": "USD"}, "processing_count": 3}
+    assert colour.play(story, service.answers("html_502", answer), clock, retry=PATIENT)
+    assert len(service.calls) == 2

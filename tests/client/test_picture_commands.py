@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import httpx
 import pytest
 from PIL import Image
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
-from modelslab_pony import ImageToImage, TextToImage, read_recipe
+from modelslab_pony import ImageToImage, PonyClient, TextToImage, errors, read_recipe
 from modelslab_pony._embed import Texts, embed
+from modelslab_pony.cli import _app, _client
+from modelslab_pony.cli._exits import exit_code
 from modelslab_pony.requests import KINDS, spec_fields
 from modelslab_pony.samplers import SAMPLERS
 from modelslab_pony.testing import Simulator
+from support.both import KEY
 
 Run = Callable[..., Result]
 
@@ -274,6 +278,13 @@ def test_the_account_is_told(run: Run) -> None:
     assert run("reload", "pony-realism").stdout == "success: pony-realism is loaded\n"
 
 
+@pytest.mark.parametrize("balance", [1234567.89, 12345.678, 0.0047, -3, 20])
+def test_a_balance_is_told_to_the_last_digit(balance: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is money."""
+    answering({"status": "success", "data": {"balance": balance, "currency": "USD"}}, monkeypatch)
+    assert alone("balance").stdout == f"{balance} USD\n"
+
+
 @pytest.mark.parametrize("command", [("balance",), ("queue",), ("reload", "m")])
 def test_a_refusal_of_the_account_has_its_code(command: tuple[str, ...], run: Run, simulator: Simulator) -> None:
     """As every other; as JSON, too."""
@@ -281,3 +292,83 @@ def test_a_refusal_of_the_account_has_its_code(command: tuple[str, ...], run: Ru
     assert run(*command).exit_code == 22
     answer = json.loads(run(*command, "--json").stdout)
     assert (answer["error"]["type"], answer["error"]["exit_code"]) == ("AuthenticationError", 22)
+
+
+def answering(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
+    monkeypatch.setattr(_client, "connect", lambda **_: PonyClient(KEY, http_client=httpx.Client(transport=transport)))
+
+
+def alone(*arguments: str) -> Result:
+    return CliRunner().invoke(_app.app, arguments, env={"COLUMNS": "500"})
+
+
+def test_the_services_words_about_a_model_cannot_move_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On standard output, too; as JSON they are kept."""
+    answering({"status": "success", "message": "ok\x1b[2J\nline two"}, monkeypatch)
+    assert alone("reload", "m").stdout == "success: ok [2J line two\n"
+    assert json.loads(alone("reload", "m", "--json").stdout) == {"status": "success", "message": "ok\x1b[2J\nline two"}
+
+
+def test_ctrl_c_ends_a_question(monkeypatch: pytest.MonkeyPatch, simulator: Simulator, run: Run) -> None:
+    """With the shell's own code for it."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulator, "answer", interrupt)
+    assert run("balance").exit_code == 130
+
+
+def test_a_missing_extra_has_its_own_code() -> None:
+    """A script can install it."""
+    assert exit_code(errors.MissingExtraError("Pillow is missing")) == 14
+
+
+def test_the_value_of_an_extra_field_may_hold_an_equals_sign(run: Run, simulator: Simulator) -> None:
+    """The first one ends the name."""
+    assert run("text2img", "x", "--extra", "note=a=b", "--extra", 'deep={"a": "b=c"}').exit_code == 0
+    (job,) = simulator.jobs.values()
+    assert (job.request["note"], job.request["deep"]) == ("a=b", {"a": "b=c"})
+
+
+def test_each_option_of_again_reaches_the_request(run: Run, simulator: Simulator, tmp_path: Path) -> None:
+    """The images too, whichever the file names."""
+    for name, size in (("first.png", 512), ("mask.png", 512), ("other.png", 640)):
+        Image.new("L", (size, size), size // 5).save(tmp_path / name)
+    path = run("inpaint", "x", "--init-image", "first.png", "--mask-image", "mask.png", "-o", "out").stdout.strip()
+    told = run("again", path, "-o", "second")
+    assert told.exit_code == 0, told.stderr
+    told = run(
+        "again", path, "--prompt", "y", "--mask-image", "other.png", "--init-image", "other.png", "--no-metadata"
+    )
+    _, _, third = simulator.jobs.values()
+    assert (third.request["prompt"], third.request["width"]) == ("y", 640)
+    assert third.request["mask_image"] == third.request["init_image"]
+    assert read_recipe(told.stdout.strip()) is None
+
+
+def test_what_is_given_anew_is_not_said_to_be_missing(run: Run, tmp_path: Path) -> None:
+    """Only what is really not sent."""
+    Image.new("RGB", (1024, 1024)).save(tmp_path / "first.png")
+    private = "https://x.example/a.png?token=abc"
+    path = run("img2img", "x", "--init-image", private, "-o", "out").stdout.strip()
+    result = run("again", path, "--init-image", "first.png")
+    assert result.exit_code == 0, result.stderr
+    assert "not sent" not in result.stderr
+
+
+def test_again_without_strict_lets_the_service_decide(run: Run, tmp_path: Path) -> None:
+    """A width of 8 is sent, and refused there."""
+    document = {"format": 1, "operation": "text2img", "request": {"prompt": "x", "width": 8}, "seed": 7}
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    content = embed((tmp_path / "a.png").read_bytes(), Texts(None, json.dumps(document)))
+    (tmp_path / "a.png").write_bytes(content)
+    assert run("again", "a.png").exit_code == 11
+    assert run("again", "a.png", "--no-strict").exit_code == 21
+
+
+def test_a_default_that_is_decided_late_is_told(run: Run) -> None:
+    """For a size of img2img, the spec's."""
+    assert "Default: 2048." in run("img2img", "--help").stdout
+    assert "Default: 512." in run("inpaint", "--help").stdout

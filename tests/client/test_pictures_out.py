@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from modelslab_pony import PonyClient, RetryPolicy, TextToImage, _disk, errors, read_recipe
+from modelslab_pony._steps import Save
 from modelslab_pony.testing import VirtualClock
 from support.both import KEY, Colour
 from support.scripted import Service
@@ -22,9 +23,9 @@ from support.scripted import Service
 ONCE = RetryPolicy(attempts=1)
 
 
-def file_of(kind: str, size: tuple[int, int] = (64, 48)) -> bytes:
+def file_of(kind: str, size: tuple[int, int] = (64, 48), mode: str = "RGB") -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", size, (9, 99, 199)).save(file, kind)
+    Image.new(mode, size, (9, 99, 199)).save(file, kind)
     return file.getvalue()
 
 
@@ -260,3 +261,75 @@ def test_pictures_can_be_told_apart_and_put_into_sets(service: Service) -> None:
     """By what they are, not by how they were made."""
     several = generation_of(service, "success_four_samples")
     assert len(set(several.images)) == 4
+
+
+@pytest.mark.parametrize("way", ["refresh", "told by wait", "told by generate"])
+def test_every_way_to_a_picture_tells_how_it_was_made(
+    way: str, colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path
+) -> None:
+    """Also the one that a status has."""
+    request = TextToImage("a lighthouse", sampler="Euler a")
+    told: list[Any] = []
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        if way == "told by generate":
+            yield pony.generate(request, on_update=told.append)
+        else:
+            job = yield pony.submit(request)
+            if way == "refresh":
+                told.append((yield job.refresh()))
+            else:
+                yield job.wait(on_update=told.append)
+        generation = told[-1].generation
+        assert generation.request == request
+        return (yield generation.images[0].save(tmp_path))
+
+    recipe = read_recipe(colour.play(story, service.answers("processing", "success", file_of("PNG")), clock))
+    assert recipe is not None
+    assert recipe.request() == request
+
+
+def test_a_file_that_becomes_smaller_has_nothing_left_behind_it(tmp_path: Path) -> None:
+    """What it was before does not show."""
+    opened = _disk.open_sink(
+        Save(url="https://x.example/a.png", path=tmp_path, max_bytes=100, finish=lambda _: b"small")
+    )
+    opened.write(b"a long one")
+    path, _ = opened.commit(".png")
+    opened.discard()
+    assert path is not None
+    assert path.read_bytes() == b"small"
+
+
+EVIL = '"><script>alert(1)</script>'
+
+
+def test_an_asynchronous_picture_is_no_html(clock: VirtualClock, service: Service) -> None:
+    """Its URL stands in the page twice."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        return (yield pony.text2img(EVIL))
+
+    body = {"status": "success", "id": 5, "output": [f"https://x.example/{EVIL}"]}
+    page = Colour("async").play(story, service.answers(body), clock)._repr_html_()
+    assert "<script" not in page
+    assert html.escape(f"https://x.example/{EVIL}") in page
+
+
+def test_what_was_downloaded_instead_of_a_picture_is_no_html(service: Service) -> None:
+    """The reason repeats its first bytes."""
+    page = generation_of(service, "success", b"<script>", b"<script>")._repr_html_()
+    assert "<script" not in page
+    assert "it begins with" in html.unescape(page)
+
+
+def test_a_long_prompt_does_not_fill_the_page(service: Service) -> None:
+    """Its beginning is shown."""
+    page = generation_of(service, "success", file_of("PNG"), request=TextToImage("lighthouse " * 1000))._repr_html_()
+    assert len(page) < 5000
+
+
+def test_a_transparent_picture_is_shown_small(service: Service) -> None:
+    """JPEG has no place for it."""
+    page = generation_of(service, "success", file_of("PNG", (1200, 900), "RGBA"))._repr_html_()
+    assert 'src="data:image/jpeg;base64,' in page

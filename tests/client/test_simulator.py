@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Generator
@@ -16,6 +17,8 @@ from modelslab_pony import errors
 from modelslab_pony.testing import Simulator, VirtualClock
 from modelslab_pony.testing._render import render
 from support.both import Colour
+from support.pictures import picture
+from support.scripted import PNG
 
 BASE = "https://modelslab.com/api/v6/images"
 
@@ -232,3 +235,51 @@ def test_its_client_asks_it_and_not_what_the_environment_names(
     monkeypatch.setenv("MODELSLAB_BASE_URL", "http://127.0.0.1:4010")
     with Simulator(eta=0, clock=clock.now).client(clock=clock) as pony:
         assert len(pony.text2img("a lighthouse").images) == 1
+
+
+def upload(simulator: Simulator, content: bytes) -> tuple[int, Any]:
+    return ask(simulator, "base64_to_url", {"key": "k", "base64_string": base64.b64encode(content).decode()})
+
+
+def test_an_upload_is_there_for_a_day(clock: VirtualClock) -> None:
+    """Under its own type; after that neither to be seen nor to be begun with, as picture or as mask."""
+    simulator = Simulator(eta=0, clock=clock.now)
+    content = picture("JPEG")
+    (url,) = upload(simulator, content)[1]["output"]
+    seen = simulator.answer("GET", url, b"")
+    assert (seen.status_code, seen.content, seen.content_type) == (200, content, "image/jpeg")
+    elsewhere = "https://x.example/a.png"
+    requests: list[dict[str, Any]] = [
+        {"init_image": url, "mask_image": elsewhere},
+        {"init_image": elsewhere, "mask_image": url},
+    ]
+    for request in requests:
+        assert ask(simulator, "inpaint", {"key": "k", "model_id": "m", **request})[0] == 200
+    clock.time += 24 * 3600
+    assert simulator.answer("GET", url, b"").status_code == 404
+    for request in requests:
+        assert ask(simulator, "inpaint", {"key": "k", "model_id": "m", **request})[0] == 400
+
+
+def test_an_upload_is_an_image_of_at_most_5_mb(clock: VirtualClock) -> None:
+    """As the service has it."""
+    simulator = Simulator(clock=clock.now)
+    assert upload(simulator, PNG + bytes(5_000_000 - len(PNG)))[0] == 200
+    for bad in (PNG + bytes(5_000_001 - len(PNG)), b"text", b""):
+        assert upload(simulator, bad)[0] == 400
+    assert ask(simulator, "base64_to_url", {"key": "k", "base64_string": "no base64!"})[0] == 400
+
+
+def test_what_begins_as_a_picture_and_is_none_makes_no_answer_fall_over(clock: VirtualClock) -> None:
+    """The service would fail somehow, too."""
+    simulator = Simulator(eta=0, clock=clock.now)
+    with simulator.client(clock=clock) as pony:
+        made = pony.img2img("x", PNG).images[0].to_pil()
+    assert made.size == (2048, 2048)
+
+
+def test_an_id_in_a_path_may_be_coded(clock: VirtualClock) -> None:
+    """As any part of a URL."""
+    simulator = Simulator(eta=0, clock=clock.now)
+    ask(simulator, "text2img", {"key": "k", "model_id": "m", "prompt": "x"})
+    assert ask(simulator, "fetch/%37%30010001", {"key": "k"})[1]["status"] == "success"

@@ -27,43 +27,13 @@ from modelslab_pony import (
     read_recipe,
     samplers,
 )
+from modelslab_pony._embed import Texts, embed
 from modelslab_pony._redact import Redactor
-from modelslab_pony._snapshot import Snapshot
-from modelslab_pony._wire import LocalImage, prepare
+from modelslab_pony._wire import prepare
 from modelslab_pony.recipes import parse, recipe_of, recipe_of_meta, writer
 from modelslab_pony.requests import Request
 from support import a1111
-
-KEY = "sk-planted/0123456789"
-KINDS = ["PNG", "JPEG", "WEBP"]
-DONE = Snapshot(status="success", id=70010001, seed=7)
-
-
-def picture(kind: str, size: tuple[int, int] = (24, 16), mode: str = "RGB", **options: Any) -> bytes:
-    file = io.BytesIO()
-    Image.new(mode, size, 100).save(file, kind, **options)
-    return file.getvalue()
-
-
-PICTURE = picture("PNG")
-
-
-def images_of(request: Request) -> dict[str, LocalImage | str]:
-    """What a shell would have read, without reading it."""
-    names = [
-        name for name in ("init_image", "mask_image") if not str(getattr(request, name, "http")).startswith("http")
-    ]
-    return {name: LocalImage(picture("PNG"), "image/png") for name in names}
-
-
-def recipe_for(request: Request, snapshot: Snapshot = DONE) -> Recipe:
-    return recipe_of(prepare(request, images_of(request), strict=False), snapshot, 0)
-
-
-def written(request: Request, content: bytes, snapshot: Snapshot = DONE) -> bytes:
-    finish = writer(recipe_for(request, snapshot), Redactor(KEY))
-    assert finish is not None
-    return finish(content)
+from support.pictures import DONE, KEY, KINDS, PICTURE, picture, recipe_for, written
 
 
 def read_back(content: bytes) -> Recipe:
@@ -542,15 +512,11 @@ DOCUMENTS: list[Any] = [
 @pytest.mark.parametrize("document", DOCUMENTS, ids=range(len(DOCUMENTS)))
 def test_a_document_of_another_shape_is_no_recipe(document: Any) -> None:
     """By a later version, or by somebody who means harm."""
-    from modelslab_pony._embed import Texts, embed
-
     assert parse(embed(picture("PNG"), Texts(None, json.dumps(document)))) is None
 
 
 def test_a_document_with_fields_that_are_none_is_refused() -> None:
     """With the name of the field; odd facts beside it are dropped."""
-    from modelslab_pony._embed import Texts, embed
-
     document = {
         "format": 1,
         "operation": "text2img",
@@ -580,3 +546,86 @@ def test_a_file_is_read_by_its_path(tmp_path: Path) -> None:
     for bad in (tmp_path, tmp_path / "nothing.png", 5):
         with pytest.raises(InvalidRequestError, match="path"):
             read_recipe(bad)  # type: ignore[arg-type]  # one of them is no path at all
+
+
+def test_the_seed_that_was_asked_for_counts_where_the_service_tells_none() -> None:
+    """It is the one that was used then."""
+    recipe = recipe_for(TextToImage("x", seed=5), attrs.evolve(DONE, seed=None))
+    assert recipe.seed == 5
+    assert "Seed: 5," in (recipe.parameters or "")
+
+
+def test_each_picture_of_a_fetched_job_has_its_place() -> None:
+    """And the job's id."""
+    recipe = recipe_of_meta(attrs.evolve(DONE, meta={"prompt": "x"}), 3)
+    assert recipe is not None
+    assert (recipe.index, recipe.job_id) == (3, 70010001)
+
+
+def test_true_is_no_seed() -> None:
+    """Although Python takes it for 1."""
+    document = '{"format": 1, "operation": "text2img", "request": {"prompt": "x"}, "seed": true}'
+    found = parse(embed(picture("PNG"), Texts(None, document)))
+    assert found is not None
+    assert found.seed is None
+
+
+def test_a_setting_stays_on_its_line() -> None:
+    """A line break in a model's name would begin another prompt."""
+    text = recipe_for(TextToImage("x", model_id="a\nb")).parameters or ""
+    assert len(text.splitlines()) == 2
+
+
+def test_a_large_picture_is_read_to_its_end(tmp_path: Path) -> None:
+    """A WebP has its recipe behind the pixels; 5 MB are the limit of uploads alone."""
+    content = embed(picture("WEBP"), Texts(None, None))
+    at = content.index(b"EXIF")
+    inner = content[8:at] + b"JUNK" + (6_000_000).to_bytes(4, "little") + bytes(6_000_000) + content[at:]
+    path = tmp_path / "large.webp"
+    path.write_bytes(written(TextToImage("x"), b"RIFF" + len(inner).to_bytes(4, "little") + inner))
+    found = read_recipe(path)
+    assert found is not None
+    assert found.request() == TextToImage("x")
+
+
+def test_a_file_that_may_not_be_read_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As our own error; a name too long for any file is one, too."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with pytest.raises(InvalidRequestError, match="path"):
+        read_recipe("a" * 5000)
+    path = tmp_path / "a.png"
+    path.write_bytes(picture("PNG"))
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InvalidRequestError, match="Permission denied"):
+        read_recipe(path)
+
+
+SECRET_FIELDS: list[tuple[str, Any]] = [
+    ("api_key", "abc"),
+    ("apikey", "abc"),
+    ("hf_token", "abc"),
+    ("client_secret", "abc"),
+    ("password", "abc"),
+    ("credentials", "abc"),
+    ("Authorization", "Bearer abc"),
+    ("authorisation", "abc"),
+    ("storage", {"bucket": "b", "token": "abc"}),
+    ("list", [{"deep": {"secret": "abc"}}]),
+    ("url", "HTTPS://hook.example/in?token=abc"),
+    ("url", "https://[hook.example/in?token=abc"),
+    ("url", "https://hook.example/xq7Zt0aB9kLm"),
+    ("url", "https://hook.example/AbcdeFghij7klmn"),
+    ("url", "https://hook.example/" + "abcdefgh" * 4),
+    ("urls", ["https://hook.example/in?token=abc"]),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), SECRET_FIELDS, ids=range(len(SECRET_FIELDS)))
+def test_a_field_that_may_let_somebody_in_is_not_kept(name: str, value: Any) -> None:
+    """By its name at any depth, or by a URL however it is written; the field is named."""
+    recipe = recipe_for(TextToImage("x", extra={name: value, "fine": 1}))
+    assert recipe.omitted == (f"extra.{name}",)
+    assert dict(recipe.options["extra"]) == {"fine": 1}

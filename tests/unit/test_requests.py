@@ -238,3 +238,42 @@ def test_what_is_no_json_is_refused_before_it_is_sent(value: Any) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         wire(TextToImage("x", extra={"odd": value}), strict=False)
     assert list(raised.value.errors) == ["odd"]
+
+
+@pytest.mark.parametrize("kind", [TextToImage, ImageToImage])
+def test_a_field_that_has_a_place_is_missed_as_any_other(kind: Any) -> None:
+    """Not as a TypeError."""
+    with pytest.raises(InvalidRequestError, match="must be given"):
+        kind()
+
+
+def test_no_image_of_an_inpainting_is_shown() -> None:
+    """Neither of the two."""
+    shown = repr(Inpaint(init_image=bytes(10**6), mask_image=bytes(10**6)))
+    assert shown.count("<1000000 bytes>") == 2
+    assert len(shown) < 800
+
+
+def test_a_sampler_contradicts_an_algorithm_type() -> None:
+    """As it does a scheduler."""
+    assert set(refused(sampler="Euler", algorithm_type="dpmsolver++")) == {"algorithm_type"}
+
+
+@pytest.mark.parametrize("name", ["Euler", "DPM++ 2M"])
+def test_a_sampler_without_karras_may_say_so_twice(name: str) -> None:
+    """It is no contradiction."""
+    assert wire(TextToImage("x", sampler=name, use_karras_sigmas=False), strict=True)["use_karras_sigmas"] == "no"
+
+
+def test_a_local_mask_does_not_give_the_size() -> None:
+    """The picture does; one at a URL is not looked at."""
+    header = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\x0dIHDR" + (1024).to_bytes(4, "big") + (768).to_bytes(4, "big")
+    mask = LocalImage(header, "image/png")
+    request = Inpaint(init_image=URL, mask_image=b"")
+    assert prepare(request, {"mask_image": mask}, strict=True).fields["width"] == 512
+
+
+def test_a_scheduler_that_is_no_text_is_sent_without_strict() -> None:
+    """The service decides."""
+    odd: Any = ["EulerDiscreteScheduler"]
+    assert wire(TextToImage("x", scheduler=odd), strict=False)["use_karras_sigmas"] == "no"

@@ -128,7 +128,8 @@ def _into_jpeg(content: bytes, texts: Texts) -> bytes | None:
         return None
     earlier = _jpeg_exif(content)
     # A segment has 64 KB: where both texts are too much, the one is kept from which the other could be made.
-    bodies = (EXIF + _exif_of(given, earlier) for given in (texts, Texts(None, texts.document)))
+    tries = [texts, Texts(None, texts.document)] if texts.document else [texts]
+    bodies = (EXIF + _exif_of(given, earlier) for given in tries)
     body = next((body for body in bodies if len(body) <= _SEGMENT_MOST), None)
     if body is None:
         return None

@@ -19,7 +19,11 @@ from modelslab_pony.errors import PonyError
 def balance(as_json: JsonOption = False) -> None:
     """Print how much money the account has left."""
     found = _ask(lambda client: client.balance(), as_json=as_json)
-    _say(f"{found.balance:g} {found.currency}", {"balance": found.balance, "currency": found.currency}, as_json=as_json)
+    _say(
+        f"{found.balance:.12g} {found.currency}",
+        {"balance": found.balance, "currency": found.currency},
+        as_json=as_json,
+    )
 
 
 def queue(as_json: JsonOption = False) -> None:
