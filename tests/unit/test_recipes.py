@@ -618,6 +618,7 @@ SECRET_FIELDS: list[tuple[str, Any]] = [
     ("url", "https://[hook.example/in?token=abc"),
     ("url", "https://hook.example/xq7Zt0aB9kLm"),
     ("url", "https://hook.example/AbcdeFghij7klmn"),
+    ("url", "https://hook.example/ab-12-cd-34-ef"),
     ("url", "https://hook.example/" + "abcdefgh" * 4),
     ("urls", ["https://hook.example/in?token=abc"]),
 ]
