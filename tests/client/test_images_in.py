@@ -158,6 +158,18 @@ def test_a_photograph_on_its_side_gives_the_size_that_is_seen(
     assert (service.calls[1][1]["width"], service.calls[1][1]["height"]) == (1200, 1800)
 
 
+def test_a_picture_of_pillow_goes_up_as_it_is_seen(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """PNG readers do not turn what lies on its side; the size is the same as for its file."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    opened = Image.open(io.BytesIO(file_of("JPEG", (1800, 1200), exif=exif)))
+    colour.play(submitting(opened), service.answers(UPLOADED, "processing"), clock)
+    assert (service.calls[1][1]["width"], service.calls[1][1]["height"]) == (1200, 1800)
+    with Image.open(io.BytesIO(uploaded(service))) as sent:
+        assert (sent.size, sent.getexif().get(0x0112, 1)) == ((1200, 1800), 1)
+    assert opened.size == (1800, 1200)
+
+
 def test_an_image_that_does_not_tell_its_size_has_the_specs(
     colour: Colour, service: Service, clock: VirtualClock
 ) -> None:

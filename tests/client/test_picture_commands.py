@@ -78,13 +78,15 @@ def test_every_field_of_a_request_has_its_option(operation: str, run: Run) -> No
 
 
 BAD: list[tuple[tuple[str, ...], str]] = [
-    (("img2img", "x", "--init-image", "nothing.png"), "init_image 'nothing.png' (str) is neither"),
+    (("img2img", "x", "--init-image", "nothing.png"), "init_image 'nothing.png' is neither"),
     (("text2img", "x", "--extra", "upscale"), "extra must be NAME=VALUE, not 'upscale'"),
     (("text2img", "x", "--extra", "width=5"), "extra.width is a field of its own"),
     (("show", "nothing.png"), "path 'nothing.png' is no file"),
     (("show", "plain.png"), "'plain.png' does not tell how it was made"),
+    (("text2img", "x", "--sampler", "DDIMScheduler"), "a scheduler's name belongs into scheduler="),
+    (("img2img", "x", "--init-image", "http://a b/c.png"), "(write a space as %20, and so on)"),
     (("again", "plain.png"), "'plain.png' does not tell how it was made"),
-    (("again", "other.png"), "not made by this package"),
+    (("again", "other.png"), "it was fetched by its id, or made by another tool"),
     (("again", "seedless.png"), "seed of the picture is not in its file; choose one with --seed"),
     (("reload", " "), "model_id must be"),
 ]
@@ -148,7 +150,10 @@ def test_again_with_a_local_image(run: Run, simulator: Simulator, tmp_path: Path
     (tmp_path / "other.png").rename(tmp_path / "first.png")
     assert "'first.png' is not the image that the picture was made from" in run("again", path).stderr
     (tmp_path / "first.png").unlink()
-    assert "'first.png' (str) is neither an http(s) URL nor a file" in run("again", path).stderr
+    assert (
+        "'first.png' is neither an http(s) URL nor a file; give the right one with --init-image"
+        in run("again", path).stderr
+    )
     assert len(simulator.jobs) == 3
 
 
@@ -370,5 +375,6 @@ def test_again_without_strict_lets_the_service_decide(run: Run, tmp_path: Path) 
 
 def test_a_default_that_is_decided_late_is_told(run: Run) -> None:
     """For a size of img2img, the spec's."""
-    assert "Default: 2048." in run("img2img", "--help").stdout
-    assert "Default: 512." in run("inpaint", "--help").stdout
+    for command, size in (("img2img", 2048), ("inpaint", 512)):
+        shown = " ".join(run(command, "--help").stdout.split())
+        assert f"Default: that of a local init image, else {size}." in shown

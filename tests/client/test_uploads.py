@@ -236,10 +236,25 @@ def test_an_image_is_not_asked_for_after_the_callers_limit(
     def story(pony: Any) -> Generator[Any, Any, Any]:
         yield pony.img2img("x", PNG, wait_timeout=20)
 
-    with pytest.raises(errors.TransportError, match="the time was over"):
+    with pytest.raises(errors.UploadTimeout, match="the time was over") as raised:
         colour.play(story, service.answers(slow(21, clock)), clock)
+    assert isinstance(raised.value, TimeoutError)
     colour.play(story, service.answers(slow(19, clock), "success"), clock)
     assert service.paths == ["base64_to_url", "base64_to_url", "img2img"]
+
+
+def test_without_time_an_image_that_is_there_is_asked_for(
+    colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """`wait_timeout=0` submits and looks once, as it does without an image."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        yield pony.submit(ImageToImage("x", PNG))
+        yield pony.img2img("x", PNG, wait_timeout=0)
+
+    with pytest.raises(errors.JobTimeout):
+        colour.play(story, service.answers(UPLOADED, "processing", "processing", "processing"), clock)
+    assert service.paths == ["base64_to_url", "img2img", "img2img", "fetch"]
 
 
 def test_no_thread_waits_for_anothers_upload_beyond_its_limit() -> None:

@@ -31,6 +31,16 @@ def test_each_snippet_runs(block: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_snippets_run_one_after_the_other(tmp_path: Path) -> None:
+    """In one folder, as somebody would who reads from top to bottom."""
+    with serving(Simulator(eta=0)) as url:
+        for block in BLOCKS:
+            environment = {"MODELSLAB_BASE_URL": url, "MODELSLAB_API_KEY": "readme-key-0123"}
+            command = [sys.executable, "-c", block]
+            done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+
+
 def test_there_are_snippets() -> None:
     """For both clients, for images in, and for tests."""
     assert len(BLOCKS) == 4

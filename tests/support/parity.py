@@ -2,94 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import NOTHING, Attribute
 
 from modelslab_pony import _raw
 from modelslab_pony._rules import Rule
-from modelslab_pony.requests import KINDS, Request, spec_fields
+from modelslab_pony.requests import KINDS, spec_fields
 from modelslab_pony.testing._spec import operations, servers
 
+Facts = dict[str, Any]
+"""What can be said of a field: its types, whether it takes null, and each keyword with its value."""
+
+_TEXT: Facts = {"type": ["string"], "nullable": False}
 # What the calls send that are no generation, beside the key; `client/test_reach.py` holds the clients to it.
-CALLS: dict[str, set[str]] = {
-    "fetch": {"request_id"},
-    "fetch_by_id": set(),
-    "model_reload": {"model_id"},
-    "request_count": set(),
-    "wallet_balance": set(),
-    "base64_to_url": {"base64_string"},
+CALLS: Mapping[str, Mapping[str, Facts]] = {
+    "fetch": {"request_id": {**_TEXT, "minLength": 1}},
+    "fetch_by_id": {},
+    "model_reload": {"model_id": {**_TEXT, "minLength": 1}},
+    "request_count": {},
+    "wallet_balance": {},
+    "base64_to_url": {"base64_string": {**_TEXT, "minLength": 1}},
 }
 # Required by the spec, with a default of ours.
-OURS = {"model_id"}
+_OURS = {"model_id"}
+# The spec takes null for these; the wrapper leaves them out.
+_NULLABLE = {"seed", "webhook", "track_id"}
 _TYPES = {
-    "text": {"string"},
-    "url": {"string"},
-    "image": {"string"},
-    "flag": {"string"},
-    "integer": {"integer"},
-    "number": {"number"},
+    "text": "string",
+    "url": "string",
+    "image": "string",
+    "flag": "string",
+    "integer": "integer",
+    "number": "number",
 }
-_UNCHECKED = {"type", "oneOf", "description", "title", "example", "examples", "deprecated"}
+_SAYS_NOTHING = {"description", "title", "example", "examples", "deprecated"}
+_BODY = {"type", "properties", "required", *_SAYS_NOTHING}
 
 
 def disagreements(spec: dict[str, Any]) -> Iterator[str]:
     """Yield a sentence for each difference, which names operation and field."""
     known = {**KINDS, **CALLS}
-    found = {operation["operationId"]: (path, operation) for _, path, operation in operations(spec)}
+    found = {operation["operationId"]: (method, path, operation) for method, path, operation in operations(spec)}
     yield from (f"{name}: the spec has this operation, the wrapper has not" for name in found.keys() - known.keys())
     yield from (f"{name}: the wrapper has this operation, the spec has not" for name in known.keys() - found.keys())
-    for name, (path, operation) in found.items():
-        if name not in known:
-            continue
-        schema = _resolved(spec, operation["requestBody"]["content"]["application/json"]["schema"])
-        yield from _server(name, servers(spec, path), servers(spec, "/text2img"))
-        if name in KINDS:
-            yield from _generation(name, schema, KINDS[name])
+    for name, (method, path, operation) in found.items():
+        if name in known:
+            yield from _place(spec, name, method, path, operation)
+            yield from _body(spec, name, operation)
+
+
+def _place(spec: dict[str, Any], name: str, method: str, path: str, operation: dict[str, Any]) -> Iterator[str]:
+    if method != "POST":
+        yield f"{name}: the spec has it as {method}, the wrapper as POST"
+    images, ours = spec["servers"][0]["url"], _raw.OPERATIONS[name].server
+    expected = images if ours is None else images.removesuffix("/v6/images") + ours
+    if servers(spec, path)[0] != expected:
+        yield f"{name}: the spec has it below {servers(spec, path)[0]}, the wrapper below {expected}"
+    given = [*spec["paths"][path].get("parameters", []), *operation.get("parameters", [])]
+    theirs = {(item["in"], item["name"]) for item in (_resolved(spec, parameter) for parameter in given)}
+    own = {("path", item) for item in _raw.OPERATIONS[name].path}
+    yield from (
+        f"{name}.{item}: the spec has this {place} parameter, the wrapper has not" for place, item in theirs - own
+    )
+    yield from (
+        f"{name}.{item}: the wrapper has this {place} parameter, the spec has not" for place, item in own - theirs
+    )
+
+
+def _body(spec: dict[str, Any], name: str, operation: dict[str, Any]) -> Iterator[str]:
+    content = _resolved(spec, operation.get("requestBody", {})).get("content", {})
+    if set(content) != {"application/json"}:
+        yield f"{name}: the spec's body is {sorted(content) or 'none'}, the wrapper's is application/json"
+        return
+    schema = _flat(spec, content["application/json"].get("schema", {}))
+    for keyword in sorted(schema.keys() - _BODY):
+        yield f"{name}: the spec's body has {keyword} {schema[keyword]!r}, which the wrapper does not know"
+    theirs, required = schema.get("properties", {}), set(schema.get("required", []))
+    ours = {"key": _TEXT} | (_of_class(name) if name in KINDS else dict(CALLS[name]))
+    needed = {"key"} | (_needed(name) if name in KINDS else set(ours))
+    for field in sorted(theirs.keys() | ours.keys() | required):
+        if field not in ours:
+            yield f"{name}.{field}: the spec has this field, the wrapper has not"
+        elif field not in theirs:
+            yield f"{name}.{field}: the wrapper has this field, the spec has not"
         else:
-            yield from _names(name, set(schema["properties"]) - {"key"}, CALLS[name])
-            yield from (
-                f"{name}.{field}: the spec states a {bound}, the wrapper knows none"
-                for field, described in schema["properties"].items()
-                for bound in described.keys() & {"minimum", "maximum", "enum", "maxLength", "pattern", "default"}
-            )
+            facts = {**_facts(spec, theirs[field]), "required": field in required}
+            yield from _compared(f"{name}.{field}", facts, {**ours[field], "required": field in needed})
 
 
-def _server(name: str, theirs: list[str], images: list[str]) -> Iterator[str]:
-    root = images[0].removesuffix("/v6/images")
-    ours = _raw.OPERATIONS[name].server
-    expected = images[0] if ours is None else root + ours
-    if theirs[0] != expected:
-        yield f"{name}: the spec has it below {theirs[0]}, the wrapper below {expected}"
+def _compared(place: str, theirs: Facts, ours: Facts) -> Iterator[str]:
+    for what in sorted(theirs.keys() | ours.keys()):
+        if theirs.get(what) != ours.get(what):
+            yield f"{place}: {what} is {theirs.get(what)!r} in the spec, {ours.get(what)!r} in the wrapper"
 
 
-def _names(name: str, theirs: set[str], ours: set[str]) -> Iterator[str]:
-    yield from (f"{name}.{field}: the spec has this field, the wrapper has not" for field in sorted(theirs - ours))
-    yield from (f"{name}.{field}: the wrapper has this field, the spec has not" for field in sorted(ours - theirs))
+# --- the wrapper's side ----------------------------------------------------------------------
 
 
-def _generation(name: str, schema: dict[str, Any], kind: type[Request]) -> Iterator[str]:
-    theirs = {field: value for field, value in schema["properties"].items() if field != "key"}
-    ours = {rule.name or field: (item, rule) for field, (item, rule) in spec_fields(kind).items()}
-    yield from _names(name, set(theirs), set(ours))
-    for field in theirs.keys() & ours.keys():
-        item, rule = ours[field]
-        required = field in schema.get("required", [])
-        for what, spec_has, we_have in _compared(theirs[field], required, item, rule):
-            if spec_has != we_have:
-                yield f"{name}.{field}: {what} is {spec_has!r} in the spec, {we_have!r} in the wrapper"
+def _of_class(name: str) -> dict[str, Facts]:
+    known = spec_fields(KINDS[name])
+    return {rule.name or field: _of_rule(field, item, rule) for field, (item, rule) in known.items()}
 
 
-def _compared(
-    schema: dict[str, Any], required: bool, item: Attribute[Any], rule: Rule
-) -> Iterator[tuple[str, object, object]]:
-    """Yield (what, the spec's, ours) for everything that can be said of a field."""
-    has_default = item.default not in (NOTHING, None)
-    default = item.default if has_default else rule.spec_default
+def _needed(name: str) -> set[str]:
+    known = spec_fields(KINDS[name])
+    return {field for field, (item, _) in known.items() if item.default is NOTHING} | (_OURS & known.keys())
+
+
+def _of_rule(field: str, item: Attribute[Any], rule: Rule) -> Facts:
+    default = rule.spec_default if item.default in (NOTHING, None) or field in _OURS else item.default
     is_flag = rule.kind == "flag"
-    ours = {
-        "default": {True: "yes", False: "no"}.get(bool(default)) if is_flag else default,
+    facts = {
+        "default": {True: "yes", False: "no"}[bool(default)] if is_flag else default,
         "minimum": rule.minimum,
         "maximum": rule.maximum,
         "multipleOf": rule.multiple_of,
@@ -97,27 +123,55 @@ def _compared(
         "format": "uri" if rule.kind in {"url", "image"} else None,
         "enum": ["no", "yes"] if is_flag else None,
     }
-    theirs = {what: schema.get(what) for what in schema.keys() | ours.keys() if what not in _UNCHECKED}
-    theirs["enum"] = sorted(schema["enum"]) if "enum" in schema else None
-    if item.name in OURS:
-        theirs["default"] = default
-    else:
-        yield "required", required, item.default is NOTHING
-    yield "type", _types(schema) - {"null"}, _TYPES[rule.kind]
-    for what in sorted(theirs):
-        yield what, theirs[what], ours.get(what)
+    said = {what: value for what, value in facts.items() if value is not None}
+    return {"type": [_TYPES[rule.kind]], "nullable": field in _NULLABLE, **said}
 
 
-def _types(schema: dict[str, Any]) -> set[str]:
-    branches = schema.get("oneOf", [schema])
-    found: set[str] = set()
-    for branch in branches:
-        given = branch.get("type")
-        found |= set(given if isinstance(given, list) else [given])
-    return found
+# --- the spec's side -------------------------------------------------------------------------
 
 
-def _resolved(spec: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    name = schema.get("$ref", "").rpartition("/")[2]
-    found: dict[str, Any] = spec["components"]["schemas"][name] if name else schema
-    return found
+def _facts(spec: dict[str, Any], schema: Any) -> Facts:
+    if not isinstance(schema, dict):
+        return {"schema": schema}
+    flat = _flat(spec, schema)
+    given = flat.pop("type", [])
+    types = set(given if isinstance(given, list) else [given])
+    facts = {what: value for what, value in flat.items() if what not in _SAYS_NOTHING}
+    if isinstance(facts.get("enum"), list):
+        types |= {"null"} if None in facts["enum"] else set()
+        facts["enum"] = sorted((value for value in facts["enum"] if value is not None), key=str)
+    return {**facts, "type": sorted(types - {"null"}), "nullable": "null" in types}
+
+
+def _flat(spec: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema with its references, its allOf, and a choice between one schema and null written out."""
+    flat = dict(_resolved(spec, schema))
+    for branch in flat.pop("allOf", []):
+        flat = _merged(flat, _flat(spec, branch))
+    for choice in ("oneOf", "anyOf"):
+        branches = [_flat(spec, branch) for branch in flat.get(choice, [])]
+        others = [branch for branch in branches if branch.get("type") != "null"]
+        if len(others) == 1:
+            del flat[choice]
+            flat = _merged(flat, others[0])
+            if len(branches) > 1:
+                own = flat.get("type", [])
+                flat["type"] = [*(own if isinstance(own, list) else [own]), "null"]
+    return flat
+
+
+def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        "properties": {**one.get("properties", {}), **other.get("properties", {})},
+        "required": [*one.get("required", []), *other.get("required", [])],
+    }
+    return {**one, **other, **{what: value for what, value in both.items() if value}}
+
+
+def _resolved(spec: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        found: Any = spec
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        node = {**found, **{key: value for key, value in node.items() if key != "$ref"}}
+    return node

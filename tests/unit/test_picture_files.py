@@ -190,12 +190,13 @@ def test_an_orientation_that_is_none_is_not_passed_on() -> None:
         assert opened.getexif()[0x0112] == 1
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("turned", range(1, 9))
-def test_the_size_is_the_one_that_is_seen(turned: int) -> None:
+def test_the_size_is_the_one_that_is_seen(turned: int, kind: str) -> None:
     """5 to 8 lie on their side."""
     exif = Image.Exif()
     exif[0x0112] = turned
-    assert image_size(picture("JPEG", (30, 20), exif=exif)) == ((20, 30) if turned >= 5 else (30, 20))
+    assert image_size(picture(kind, (30, 20), exif=exif)) == ((20, 30) if turned >= 5 else (30, 20))
 
 
 SHAPES: list[tuple[str, dict[str, Any]]] = [

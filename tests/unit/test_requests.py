@@ -218,11 +218,25 @@ def test_what_is_missing_is_refused_at_once() -> None:
     assert set(raised.value.errors) == {"init_imag", "init_image", "mask_image"}
 
 
-@pytest.mark.parametrize("name", ["steps", "num_inference_steps"])
-def test_extra_takes_neither_name_of_a_field(name: str) -> None:
-    """The spec's and ours."""
+def test_extra_takes_no_field_of_the_spec() -> None:
+    """What the spec does not know goes through, also under a name that is ours."""
     with pytest.raises(InvalidRequestError, match="give it as the keyword num_inference_steps"):
-        wire(made("inpaint", extra={name: 5}), strict=False)
+        wire(made("inpaint", extra={"steps": 5}), strict=False)
+    assert wire(made("inpaint", extra={"num_inference_steps": 5}), strict=True)["num_inference_steps"] == 5
+
+
+@pytest.mark.parametrize("name", ["clip_skip", "scheduler", "num_inference_steps", "guidance_scale", "samples"])
+def test_without_strict_what_the_spec_does_not_need_can_be_left_out(name: str) -> None:
+    """A community model may know no such field."""
+    left_out: dict[str, Any] = {name: None}
+    assert name not in wire(TextToImage("x", **left_out), strict=False)
+    assert name in refused(**{name: None})
+
+
+def test_a_sampler_and_the_very_field_that_it_sets_agree() -> None:
+    """Said twice is not contradicted."""
+    for options in ({"algorithm_type": None}, {"scheduler": "EulerDiscreteScheduler"}):
+        assert "algorithm_type" not in wire(TextToImage("x", sampler="Euler", **options), strict=True)
 
 
 @pytest.mark.parametrize("name", ["key", "width"])
@@ -237,7 +251,7 @@ def test_what_is_no_json_is_refused_before_it_is_sent(value: Any) -> None:
     """Also without strict; the field is named."""
     with pytest.raises(InvalidRequestError) as raised:
         wire(TextToImage("x", extra={"odd": value}), strict=False)
-    assert list(raised.value.errors) == ["odd"]
+    assert list(raised.value.errors) == ["extra.odd"]
 
 
 @pytest.mark.parametrize("kind", [TextToImage, ImageToImage])

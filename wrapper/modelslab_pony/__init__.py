@@ -35,7 +35,7 @@ _EXPORTS = {
         *("APIError", "AuthenticationError", "BadRequestError", "ConfigurationError", "DownloadError"),
         *("GenerationFailed", "InsufficientCreditsError", "InvalidRequestError", "JobTimeout", "MissingExtraError"),
         *("NotFoundError", "PermissionDeniedError", "PonyError", "RateLimitError", "ServerError", "SubmissionUnknown"),
-        *("TransportError", "UnexpectedResponseError", "UnknownResponseError", "UnknownServerError"),
+        *("TransportError", "UnexpectedResponseError", "UnknownResponseError", "UnknownServerError", "UploadTimeout"),
     ),
     "policies": ("PollPolicy", "RetryPolicy"),
     "recipes": ("Recipe",),

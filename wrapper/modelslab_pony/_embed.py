@@ -7,15 +7,23 @@ document. A file that is not built as its format demands is left as it is.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 
 from attrs import frozen
 
 from modelslab_pony import _exif
-from modelslab_pony._formats import EXIF, MOST_PARTS, SCAN, image_suffix, jpeg_segments, webp_size
+from modelslab_pony._formats import (
+    EXIF,
+    SCAN,
+    SIGNATURE,
+    exif_of,
+    image_suffix,
+    jpeg_segments,
+    png_chunks,
+    webp_chunks,
+    webp_size,
+)
 
 _PARAMETERS, _DOCUMENT = _KEYWORDS = ("parameters", "modelslab_pony")
-_SIGNATURE = 8
 _SEGMENT_MOST = 0xFFFF - 2
 """Bytes in one JPEG segment."""
 _TEXT_MOST = 1_000_000
@@ -42,41 +50,27 @@ def extract(content: bytes) -> Texts:
     suffix = image_suffix(content)
     if suffix == ".png":
         found: dict[str, str] = {}
-        for kind, start, end in _png_chunks(content):
+        for kind, start, end in png_chunks(content):
             keyword = _png_keyword(content, kind, start)
             if keyword in _KEYWORDS and keyword not in found:
                 found[keyword] = _png_text(kind, content[start + 8 : end - 4])
         return Texts(found.get(_PARAMETERS), found.get(_DOCUMENT))
-    block = _jpeg_exif(content) if suffix == ".jpg" else _webp_exif(content) if suffix == ".webp" else None
+    block = exif_of(content)
     return Texts(*_exif.read(block)) if block else Texts(None, None)
 
 
 # --- PNG -------------------------------------------------------------------------------------
 
 
-def _png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (kind, start, end) of each whole chunk, up to the one that ends the picture."""
-    at = _SIGNATURE
-    for _ in range(MOST_PARTS):
-        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
-        if end > len(content):
-            return
-        kind = content[at + 4 : at + 8]
-        yield kind, at, end
-        if kind == b"IEND":
-            return
-        at = end
-
-
 def _into_png(content: bytes, texts: Texts) -> bytes | None:
     # In front of the picture's data, where readers find them without unpacking it.
-    chunks = list(_png_chunks(content))
+    chunks = list(png_chunks(content))
     if not chunks or chunks[0][0] != b"IHDR" or chunks[-1][0] != b"IEND":
         return None
     ours = {_PARAMETERS: texts.parameters, _DOCUMENT: texts.document}
     kept = [content[start:end] for kind, start, end in chunks if _png_keyword(content, kind, start) not in ours]
     written = [_png_text_chunk(keyword, text) for keyword, text in ours.items() if text is not None]
-    return b"".join([content[:_SIGNATURE], kept[0], *written, *kept[1:], content[chunks[-1][2] :]])
+    return b"".join([content[:SIGNATURE], kept[0], *written, *kept[1:], content[chunks[-1][2] :]])
 
 
 def _png_text_chunk(keyword: str, text: str) -> bytes:
@@ -115,20 +109,14 @@ def _unpacked(content: bytes) -> bytes:
 # --- JPEG ------------------------------------------------------------------------------------
 
 
-def _jpeg_exif(content: bytes) -> bytes | None:
-    for marker, start, end in jpeg_segments(content):
-        if marker == 0xE1 and content.startswith(EXIF, start + 4):
-            return content[start + 4 + len(EXIF) : end]
-    return None
-
-
 def _into_jpeg(content: bytes, texts: Texts) -> bytes | None:
     segments = list(jpeg_segments(content))
     if not segments or segments[-1][0] != SCAN:
         return None
-    earlier = _jpeg_exif(content)
+    earlier = exif_of(content)
     # A segment has 64 KB: where both texts are too much, the one is kept from which the other could be made.
-    tries = [texts, Texts(None, texts.document)] if texts.document else [texts]
+    alone = [Texts(None, texts.document), Texts(texts.parameters, None)] if texts.document and texts.parameters else []
+    tries = [texts, *alone]
     bodies = (EXIF + _exif_of(given, earlier) for given in tries)
     body = next((body for body in bodies if len(body) <= _SEGMENT_MOST), None)
     if body is None:
@@ -147,27 +135,8 @@ def _into_jpeg(content: bytes, texts: Texts) -> bytes | None:
 # --- WebP ------------------------------------------------------------------------------------
 
 
-def _webp_chunks(content: bytes) -> list[tuple[bytes, bytes]] | None:
-    """Return (kind, chunk with its header and padding) of each chunk; None for a file that is not whole."""
-    chunks: list[tuple[bytes, bytes]] = []
-    at, end = 12, 8 + int.from_bytes(content[4:8], "little")
-    while at < end and len(chunks) < MOST_PARTS:
-        size = int.from_bytes(content[at + 4 : at + 8], "little")
-        after = at + 8 + size
-        if after > min(end, len(content)):
-            return None
-        chunks.append((content[at : at + 4], content[at:after] + b"\0" * (size % 2)))
-        at = after + size % 2
-    return chunks if at >= end else None
-
-
-def _webp_exif(content: bytes) -> bytes | None:
-    found = next((chunk[8:] for kind, chunk in _webp_chunks(content) or () if kind == b"EXIF"), None)
-    return found.removeprefix(EXIF) if found else None
-
-
 def _into_webp(content: bytes, texts: Texts) -> bytes | None:
-    chunks = [(kind, chunk) for kind, chunk in _webp_chunks(content) or () if kind != b"EXIF"]
+    chunks = [(kind, chunk) for kind, chunk in webp_chunks(content) or () if kind != b"EXIF"]
     size = webp_size(chunks[0][1]) if chunks else None
     if size is None:
         return None
@@ -180,7 +149,7 @@ def _into_webp(content: bytes, texts: Texts) -> bytes | None:
         alpha = _WEBP_ALPHA if kind == b"VP8L" and int.from_bytes(first[9:13], "little") >> 28 & 1 else 0
         canvas = b"".join((pixels - 1).to_bytes(3, "little") for pixels in size)
         head = b"VP8X" + (10).to_bytes(4, "little") + bytes([alpha | _WEBP_EXIF, 0, 0, 0]) + canvas
-    body = _exif_of(texts, _webp_exif(content))
+    body = _exif_of(texts, exif_of(content))
     ours = b"EXIF" + len(body).to_bytes(4, "little") + body + b"\0" * (len(body) % 2)
     after = next((place for place, (name, _) in enumerate(chunks) if name == b"XMP "), len(chunks))
     parts = [head, *(chunk for _, chunk in chunks[:after]), ours, *(chunk for _, chunk in chunks[after:])]

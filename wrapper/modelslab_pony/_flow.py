@@ -34,6 +34,7 @@ from modelslab_pony.errors import (
     UnexpectedResponseError,
     UnknownResponseError,
     UnknownServerError,
+    UploadTimeout,
 )
 from modelslab_pony.policies import PollPolicy, RetryPolicy
 from modelslab_pony.requests import Request
@@ -123,9 +124,9 @@ def uploading(name: str) -> str:
     return f"uploading {name}; no image was asked for yet"
 
 
-def too_late(name: str) -> TransportError:
+def too_late(name: str) -> UploadTimeout:
     """Return the error for an upload that took all of the caller's time."""
-    return TransportError(f"the time was over [{uploading(name)}]")
+    return UploadTimeout(f"the time was over [{uploading(name)}]")
 
 
 def download(context: Context, link: Link, job: JobId | None, save: Save) -> Flow[Saved]:
@@ -316,6 +317,12 @@ def name_job(fault: BaseException, job: JobId | None) -> None:
             return
     with contextlib.suppress(Exception):  # an exception of the caller's may take no notes
         fault.add_note(f"job {job} was accepted; {_way_back(job)}")
+
+
+def check_time(name: str, now: float, deadline: float) -> None:
+    """Refuse to go on after an upload that took all of the caller's time."""
+    if now > deadline:
+        raise too_late(name)
 
 
 def name_upload(fault: BaseException, name: str) -> None:

@@ -41,6 +41,7 @@ def image_size(content: bytes) -> tuple[int, int] | None:
     """Return width and height in pixels as they are seen, or None where the image does not tell."""
     size = None
     suffix = image_suffix(content)
+    turned = suffix in {".png", ".jpg", ".webp"} and _exif.orientation(exif_of(content) or b"") >= 5
     if suffix == ".png" and content[12:16] == b"IHDR":
         size = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
     elif suffix == ".gif":
@@ -49,7 +50,25 @@ def image_size(content: bytes) -> tuple[int, int] | None:
         size = webp_size(content[12:30])
     elif suffix == ".jpg":
         size = _jpeg_size(content)
-    return size if size and min(size) > 0 else None
+    if not size or min(size) == 0:
+        return None
+    # 5 to 8 lie on their side, and are turned by whoever shows them.
+    return (size[1], size[0]) if turned else size
+
+
+def exif_of(content: bytes) -> bytes | None:
+    """Return the EXIF of a PNG, a JPEG or a WebP; None where there is none."""
+    suffix, found = image_suffix(content), None
+    if suffix == ".png":
+        chunks = png_chunks(content)
+        found = next((content[start + 8 : end - 4] for kind, start, end in chunks if kind == b"eXIf"), None)
+    elif suffix == ".jpg":
+        starts = (start + 4 for marker, start, _ in jpeg_segments(content) if marker == 0xE1)
+        at = next((start for start in starts if content.startswith(EXIF, start)), None)
+        found = None if at is None else content[at : at - 2 + int.from_bytes(content[at - 2 : at], "big")]
+    elif suffix == ".webp":
+        found = next((chunk[8:] for kind, chunk in webp_chunks(content) or () if kind == b"EXIF"), None)
+    return found.removeprefix(EXIF) if found else None
 
 
 def webp_size(chunk: bytes) -> tuple[int, int] | None:
@@ -65,6 +84,8 @@ def webp_size(chunk: bytes) -> tuple[int, int] | None:
     return None
 
 
+SIGNATURE = 8
+"""Bytes in front of a PNG's first chunk."""
 SCAN = 0xDA
 """The marker of the segment behind which the picture's own data stand."""
 
@@ -85,14 +106,37 @@ def jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
         at = end
 
 
+def png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield (kind, start, end) of each whole chunk, up to the one that ends the picture."""
+    at = SIGNATURE
+    for _ in range(MOST_PARTS):
+        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
+        if end > len(content):
+            return
+        kind = content[at + 4 : at + 8]
+        yield kind, at, end
+        if kind == b"IEND":
+            return
+        at = end
+
+
+def webp_chunks(content: bytes) -> list[tuple[bytes, bytes]] | None:
+    """Return (kind, chunk with its header and padding) of each chunk; None for a file that is not whole."""
+    chunks: list[tuple[bytes, bytes]] = []
+    at, end = 12, 8 + int.from_bytes(content[4:8], "little")
+    while at < end and len(chunks) < MOST_PARTS:
+        size = int.from_bytes(content[at + 4 : at + 8], "little")
+        after = at + 8 + size
+        if after > min(end, len(content)):
+            return None
+        chunks.append((content[at : at + 4], content[at:after] + b"\0" * (size % 2)))
+        at = after + size % 2
+    return chunks if at >= end else None
+
+
 def _jpeg_size(content: bytes) -> tuple[int, int] | None:
-    turned = False
     for marker, start, end in jpeg_segments(content):
         body = content[start + 4 : end]
-        if marker == 0xE1 and body.startswith(EXIF):
-            # 5 to 8 lie on their side, and are turned by whoever shows them.
-            turned = _exif.orientation(body[len(EXIF) :]) >= 5
-        elif 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC} and len(body) >= 5:
-            height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
-            return (height, width) if turned else (width, height)
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC} and len(body) >= 5:
+            return int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big")
     return None

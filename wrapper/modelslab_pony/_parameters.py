@@ -30,11 +30,11 @@ def parameters(sent: Mapping[str, Any], seed: int | None, sampler: str | None = 
         "Clip skip": sent.get("clip_skip"),
         "Version": f"modelslab-pony {__version__}",
     }
-    lines = [str(sent.get("prompt") or "")]
+    lines = [without_private_urls(str(sent.get("prompt") or ""))]
     if sent.get("negative_prompt"):
-        lines.append(f"Negative prompt: {sent['negative_prompt']}")
+        lines.append(f"Negative prompt: {without_private_urls(str(sent['negative_prompt']))}")
     lines.append(", ".join(f"{name}: {_quoted(value)}" for name, value in settings.items() if value is not None))
-    return without_private_urls("\n".join(lines))
+    return "\n".join(lines)
 
 
 def _sampler(sent: Mapping[str, Any], asked: str | None) -> str | None:
@@ -49,5 +49,6 @@ def _sampler(sent: Mapping[str, Any], asked: str | None) -> str | None:
 
 
 def _quoted(value: Any) -> str:
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    whole = isinstance(value, float) and value.is_integer()
+    text = str(int(value)) if whole else without_private_urls(str(value))
     return json.dumps(text, ensure_ascii=False) if re.search(r"[,:\n\"]", text) else text

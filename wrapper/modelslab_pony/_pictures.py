@@ -76,7 +76,9 @@ def _checked(content: bytes, name: str = "") -> LocalImage:
         begins = f"it begins with {content[:12]!r}" if content else "it is empty"
         raise _UnusableError(f"{name}is no PNG, JPEG, WebP or GIF: {begins}")
     if len(content) > MAX_UPLOAD_BYTES:
-        raise _UnusableError(f"{name}is larger than the 5 MB that can be uploaded: make it smaller, or give a URL")
+        raise _UnusableError(
+            f"{name}is larger than the 5 MB that can be uploaded: make it smaller, save it as JPEG, or give a URL"
+        )
     return LocalImage(content, MEDIA_TYPES[suffix])
 
 
@@ -94,7 +96,7 @@ def _file(given: Any, most: int, missing: str) -> bytes:
 
 
 def _named(given: Any) -> str:
-    return repr(str(given)) if isinstance(given, PurePath) else shown(given)
+    return shown(str(given)).removesuffix(" (str)") if isinstance(given, str | PurePath) else shown(given)
 
 
 def _is_web(given: Any) -> bool:

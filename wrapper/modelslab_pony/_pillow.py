@@ -43,6 +43,9 @@ def png(picture: Any) -> bytes:
     if mode is None:
         raise PictureError(f'has mode {picture.mode}, whose values are no colours: give it as picture.convert("L")')
     try:
+        from PIL import ImageOps  # noqa: PLC0415 - an extra
+
+        picture = ImageOps.exif_transpose(picture)  # PNG readers do not turn a picture as its EXIF says
         plain = picture if mode == picture.mode else _converted(picture, mode)
         plain.save(file, "PNG", icc_profile=plain.info.get("icc_profile") if plain is picture else None)
     except Exception as fault:  # noqa: BLE001 - whatever is wrong with a picture that is read only now

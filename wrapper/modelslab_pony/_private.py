@@ -9,15 +9,20 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
-_SECRET_NAME = re.compile(
-    r"\bkey\b|[_-]key\b|key[_-]id|[a-z]Key|apikey|token|secret|passw|pwd|credential|auth|bearer|signature|cookie|session",
+_URL = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//\S+|\bwww\.\S+", re.IGNORECASE)
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+# A word that makes a name one of a secret: anywhere in it, or only at its end (or in front of "id").
+_SECRET_WORD = re.compile(
+    r"secrets?|passw(or)?d|passphrase|pwd|credentials?|auth|authori[sz]ation|bearer|signature|cookies?"
+    r"|(api|access|private|secret)key|(auth|api)token"
 )
+_SECRET_ENDS = frozenset(("key", "token", "session"))
 # A part of a URL that is a token and no name: long, and now a letter, now a digit, now upper case;
-# or letters and digits in one run.
+# or letters and digits in one run; or more letters than a word has.
 _TOKEN_LENGTH, _TOKEN_SWITCHES = 12, 4
-_TOKEN_RUN = re.compile(r"(?=[A-Za-z0-9]*[0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{14,}|[A-Za-z0-9]{32,}")
-_PLAIN_PATH = re.compile(r"(/[a-z-]{0,12})*")
+_TOKEN_RUN = re.compile(r"(?=[A-Za-z0-9]*[0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{14,}|[A-Za-z0-9]{18,}")
+_PICTURE_NAME = re.compile(r".*\.(?:png|jpe?g|webp|gif)", re.IGNORECASE)
+_PLAIN_PATH = re.compile(r"(?:/(?:[a-z]{1,10}(?:-[a-z]{1,10})?|v\d)?)*")
 """The path of a webhook that lets nobody in; many carry their secret there."""
 _LONGEST_TEXT = 100_000
 """Characters; a longer text is no setting, but an image in base64."""
@@ -37,7 +42,7 @@ def without_private_urls(text: str) -> str:
 
 
 def _may_be_kept(name: str, value: Any) -> bool:
-    if _SECRET_NAME.search(name) or _SECRET_NAME.search(name.lower()):
+    if _is_secret(name):
         return False
     if isinstance(value, str):
         is_webhook = name == "webhook" and not _PLAIN_PATH.fullmatch(_path_of(value))
@@ -49,15 +54,29 @@ def _may_be_kept(name: str, value: Any) -> bool:
     return value is None or isinstance(value, int | float | PurePath)
 
 
+def _is_secret(name: str) -> bool:
+    words = [word.lower() for word in _WORD.findall(name)]
+    ends = words[:-1] if words[-1:] == ["id"] else words
+    return any(map(_SECRET_WORD.fullmatch, words)) or not _SECRET_ENDS.isdisjoint(ends[-1:])
+
+
 def _may_hold_token(url: str) -> bool:
-    """Tell whether a URL may let in whoever has it: by a user, a query, a fragment, or a part of host or path."""
+    """Tell whether a URL may let in whoever has it: by a user, a query, a fragment, or a part of host or path.
+
+    The name of a picture may be as odd as it likes, and so may the host that serves it.
+    """
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url if "//" in url else f"//{url}")
     except ValueError:
         return True
-    if "@" in parts.netloc or parts.query or parts.fragment:
+    if "@" in parts.netloc or parts.query or parts.fragment or ";" in parts.path:
         return True
-    return any(map(_is_token, [*parts.netloc.split("."), *re.split(r"[/;=,&]", parts.path)])) or ";" in parts.path
+    folders = parts.path.split("/")
+    is_picture = bool(_PICTURE_NAME.fullmatch(folders[-1]))
+    if any(_is_secret(word) for folder in folders for word in re.split(r"[=,&.]", folder)):
+        return True
+    names = [folder for folder in folders if not _PICTURE_NAME.fullmatch(folder)]
+    return any(map(_is_token, names if is_picture else [*parts.netloc.split("."), *names]))
 
 
 def _path_of(url: str) -> str:

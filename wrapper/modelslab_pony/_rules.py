@@ -37,7 +37,8 @@ class Rule:
             return None
         expected, fits = _KINDS[self.kind]
         if not fits(value):
-            return f"must be {expected}, not {shown(value)}"
+            hint = " (write a space as %20, and so on)" if "URL" in expected and "://" in str(value)[:10] else ""
+            return f"must be {expected}, not {shown(value)}{hint}"
         if self.kind == "text" and len(value.strip()) < self.min_length:
             return "must not be empty"
         if self.kind in {"integer", "number"}:

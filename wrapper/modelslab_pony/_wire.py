@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, fields, frozen
+from attrs import NOTHING, field, fields, frozen
 
 from modelslab_pony import samplers
 from modelslab_pony._formats import image_size
@@ -72,7 +72,11 @@ def prepare(request: Request, images: Mapping[str, LocalImage | str], *, strict:
     errors = _problems(request, images) if strict else _missing(request, images)
     errors |= _sampler_problems(request) | _extra_problems(request, known)
     given = {} if errors else _given(request, local) | dict(request.extra)
-    errors |= {name: ["cannot be sent as JSON"] for name, value in given.items() if not _is_json(value)}
+    errors |= {
+        f"extra.{name}" if name in request.extra else name: ["cannot be sent as JSON"]
+        for name, value in given.items()
+        if not _is_json(value)
+    }
     if errors:
         raise refused(errors)
     given |= {name: copy.deepcopy(given[name]) for name in request.extra}
@@ -122,9 +126,9 @@ def _missing(request: Request, images: Mapping[str, LocalImage | str]) -> Errors
     errors = {}
     extra: Any = request.extra  # judged by itself
     takes_base64 = isinstance(extra, Mapping) and "base64" in extra
-    for name, (_, rule) in spec_fields(type(request)).items():
+    for name, (item, _) in spec_fields(type(request)).items():
         value, image = getattr(request, name), images.get(name)
-        if value is None and not rule.optional:
+        if value is None and (item.default is NOTHING or name == "model_id"):
             errors[name] = ["must be given"]
         elif isinstance(image, str) and not (isinstance(value, str) and (takes_base64 or _is_base64(value))):
             errors[name] = [image]
@@ -140,11 +144,16 @@ def _sampler_problems(request: Request) -> Errors:
         names = samplers.suggestions(asked) if isinstance(asked, str) else []
         near = " or ".join(map(repr, names))
         hint = f"did you mean {near}?" if near else "see modelslab_pony.samplers.SAMPLERS or `pony samplers`"
+        if isinstance(asked, str) and asked.endswith("Scheduler"):
+            hint = "a scheduler's name belongs into scheduler="
         return {"sampler": [f"{shown(asked)} is not known; {hint}"]}
     defaults = {attribute.name: attribute.default for attribute in fields(type(request))}
-    given = {name: getattr(request, name) for name in ("scheduler", "algorithm_type")}
+    sets = {"scheduler": samplers.SAMPLERS[name].scheduler, "algorithm_type": samplers.SAMPLERS[name].algorithm_type}
+    given = {field: getattr(request, field) for field in sets}
     contradicted = [
-        name for name, value in given.items() if not isinstance(value, str | None) or value != defaults[name]
+        field
+        for field, value in given.items()
+        if not isinstance(value, str | None) or value not in (defaults[field], sets[field])
     ]
     if request.use_karras_sigmas is False and name.endswith("Karras"):
         contradicted.append("use_karras_sigmas")
@@ -154,12 +163,12 @@ def _sampler_problems(request: Request) -> Errors:
 def _extra_problems(request: Request, known: Mapping[str, Any]) -> Errors:
     if not isinstance(request.extra, Mapping):
         return {"extra": [f"must be a mapping of field names to values, not {type(request.extra).__name__}"]}
-    own = {name: name for name in known} | {rule.name: name for name, (_, rule) in known.items() if rule.name}
+    own = {rule.name or name: name for name, (_, rule) in known.items()}
     names: list[Any] = list(request.extra)
     errors = {}
     for name in names:
         if name == "key":
-            errors["extra.key"] = ["the API key belongs to the client: PonyClient(api_key=...)"]
+            errors["extra.key"] = ["is not for a request: the API key belongs to the client, PonyClient(api_key=...)"]
         elif not isinstance(name, str):
             errors["extra"] = [f"must have texts for names, not {shown(name)}"]
         elif name in own:

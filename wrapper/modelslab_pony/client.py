@@ -267,13 +267,12 @@ class PonyClient:
             if url is None:
                 url = self._run(_flow.upload(self._context, name, image, deadline))
                 self._uploads.keep(image, url, self._now())
+                _flow.check_time(name, self._now(), deadline)
         except BaseException as fault:
             _flow.name_upload(fault, name)
             raise
         finally:
             lock.release()
-        if self._now() > deadline:
-            raise _flow.too_late(name)
         return url
 
     # --- the shell -----------------------------------------------------------------------

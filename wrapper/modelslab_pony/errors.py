@@ -5,6 +5,7 @@ PonyError                       .job_id where one is known
 │   └── MissingExtraError (ImportError)    what the call needs is not installed
 ├── InvalidRequestError         refused here, nothing sent            .errors {field: [text]}
 ├── TransportError              no answer, and nothing can have been accepted, or the call only reads
+│   └── UploadTimeout (TimeoutError)       the time was over before an image was asked for
 ├── SubmissionUnknown           the POST may have been accepted       .request .track_id
 ├── APIError                    the service said no                   .status_code .message .body
 │   ├── BadRequestError         .errors {field: [text]}
@@ -75,6 +76,10 @@ class TransportError(PonyError):
     Without a `job_id` nothing was accepted, and the request may be sent again. With one, a job was
     accepted and only asking about it failed: ask again, do not submit again.
     """
+
+
+class UploadTimeout(TransportError, TimeoutError):
+    """The caller's time was over while an image was uploaded; no image was asked for, nothing is paid."""
 
 
 class SubmissionUnknown(PonyError):

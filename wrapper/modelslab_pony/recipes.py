@@ -55,7 +55,7 @@ class Recipe:
         Raises `InvalidRequestError` where the file holds none, or lacks a field that it needs.
         """
         if self.operation is None:
-            raise refused({"request": ["is not in this file: the picture was not made by this package from a request"]})
+            raise refused({"request": ["is not in this file: it was fetched by its id, or made by another tool"]})
         kind = KINDS[self.operation]
         given = {**self.options, **changes}
         needed = [name for name in self.omitted if name not in given and not _is_optional(kind, name)]
@@ -70,7 +70,9 @@ class Recipe:
         names = ("operation", "omitted", "digests", "seed", "job_id", "index")
         content = {"format": _FORMAT, **{name: getattr(self, name) for name in names}}
         content["request"] = {name: _written(value) for name, value in self.options.items()}
-        return json.dumps(content)
+        text = json.dumps(content, ensure_ascii=False)
+        # A path need not be text; then all that is not ASCII is written by number.
+        return text if _is_utf8(text) else json.dumps(content)
 
 
 def recipe_of(prepared: Prepared, snapshot: Snapshot, index: int) -> Recipe:
@@ -151,6 +153,14 @@ def _parsed(text: str) -> Recipe | None:
 
 def _no_number(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _integer(value: Any) -> int | None:

@@ -10,6 +10,7 @@ _CODES: dict[type[errors.PonyError], int] = {
     errors.TransportError: 12,
     errors.SubmissionUnknown: 13,
     errors.MissingExtraError: 14,
+    errors.UploadTimeout: 15,
     errors.APIError: 20,
     errors.BadRequestError: 21,
     errors.AuthenticationError: 22,

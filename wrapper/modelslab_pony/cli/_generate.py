@@ -15,7 +15,6 @@ from modelslab_pony import _pictures
 from modelslab_pony._disk import DiskError, check_writable
 from modelslab_pony._pictures import read_recipe
 from modelslab_pony._settings import DEFAULT_WAIT, seconds
-from modelslab_pony._wire import LocalImage
 from modelslab_pony.cli import _client, _signals
 from modelslab_pony.cli._options import (
     BareOption,
@@ -119,14 +118,15 @@ def _request_in(file: Path, changes: dict[str, Any], progress: JobProgress) -> R
 def _check_same(request: Request, recipe: Recipe, changes: dict[str, Any]) -> None:
     """Refuse a local image that is not the one that the picture was made from: no file may have another uploaded."""
     named = {name: given for name, given in _pictures.local(request).items() if name not in changes}
-    others = [
-        name
-        for name, image in _pictures.load(named).items()
-        if isinstance(image, LocalImage) and image.digest != recipe.digests.get(name)
-    ]
-    if others:
-        said = "is not the image that the picture was made from; give the right one as an option"
-        raise refused({name: [f"{str(named[name])!r} {said}"] for name in others})
+    problems = {}
+    for name, image in _pictures.load(named).items():
+        option = f"give the right one with --{name.replace('_', '-')}"
+        if isinstance(image, str):
+            problems[name] = [f"{image}; {option}"]
+        elif image.digest != recipe.digests.get(name):
+            problems[name] = [f"{str(named[name])!r} is not the image that the picture was made from; {option}"]
+    if problems:
+        raise refused(problems)
 
 
 def _run(begin: Begin, *, output: Path, timeout: float, no_metadata: bool, as_json: bool, strict: bool = True) -> None:

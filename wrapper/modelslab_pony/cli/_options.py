@@ -35,6 +35,7 @@ _HELP = {
     "seed": "The same seed gives the same image.",
     "sampler": 'As in "DPM++ 2M Karras"; see `pony samplers`.',
     "scheduler": "The service's name of one, instead of a sampler.",
+    "algorithm_type": "The algorithm of a DPM solver, instead of a sampler.",
     "use_karras_sigmas": "Default: where the scheduler honours it.",
     "safety_checker": "Check for explicit content.",
     "track_id": "Your own name for it, told to webhooks.",
@@ -100,6 +101,8 @@ def _parameter(name: str, rule: Rule, default: Any) -> tuple[Any, Any]:
     """Return annotation and default of an option; what is not given is left to the request's own default."""
     shown = rule.spec_default if default is None else default
     is_number = rule.kind in {"integer", "number"} and shown is not NOTHING and shown is not None
+    if name in {"width", "height"} and rule.spec_default is not None:
+        shown = f"that of a local init image, else {shown}"
     said = [
         _HELP.get(name, ""),
         f"{rule.allowed()}." if rule.allowed() else "",
