@@ -541,6 +541,7 @@ DOCUMENTS: list[Any] = [
     {"format": 1, "operation": "img2img", "request": {"init_image": {"path": 5}}},
     {"format": 1, "operation": "text2img", "request": {"prompt": "x"}, "omitted": 5},
     {"format": 1, "operation": "text2img", "request": {"prompt": "x"}, "digests": [1]},
+    {"format": 1, "operation": "text2img", "request": {"prompt": "x", "extra": ["upscale"]}},
     {"format": 1, "operation": "text2img", "request": {"prompt": "x", "guidance_scale": float("nan")}},
 ]
 

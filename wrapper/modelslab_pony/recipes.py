@@ -132,6 +132,8 @@ def _parsed(text: str) -> Recipe | None:
         operation, given = content["operation"], content["request"]
         if content["format"] != _FORMAT or operation not in KINDS or not isinstance(given, dict):
             return None
+        if not isinstance(given.get("extra", {}), dict):
+            return None
         images = [name for name, (_, rule) in spec_fields(KINDS[operation]).items() if rule.kind == "image"]
         options = {
             name: Path(value["path"]) if name in images and isinstance(value, dict) else value
