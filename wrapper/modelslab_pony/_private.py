@@ -24,34 +24,29 @@ _TOKEN_RUN = re.compile(r"(?=[A-Za-z0-9]*[0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-
 _PICTURE_NAME = re.compile(r".*\.(?:png|jpe?g|webp|gif)", re.IGNORECASE)
 _PLAIN_PATH = re.compile(r"(?:/(?:[a-z]{1,10}(?:-[a-z]{1,10})?|v\d)?)*")
 """The path of a webhook that lets nobody in; many carry their secret there."""
+_DEEPEST = 50
+"""Levels of lists and mappings; what is nested deeper is nothing that a person wrote."""
 _LONGEST_TEXT = 100_000
 """Characters; a longer text is no setting, but an image in base64."""
 
 
-def may_be_kept(name: str, value: Any) -> bool:
+def may_be_kept(name: str, value: Any, depth: int = 0) -> bool:
     """Tell whether a field may stand in a file, by its name and by every text within its value."""
-    try:
-        return _may_be_kept(name, value)
-    except RecursionError:  # nested deeper than anybody reads
-        return False
-
-
-def without_private_urls(text: str) -> str:
-    """Return a text with "[URL]" for each URL that may hold a token."""
-    return _URL.sub(lambda found: "[URL]" if _may_hold_token(found[0]) else found[0], text)
-
-
-def _may_be_kept(name: str, value: Any) -> bool:
-    if _is_secret(name):
+    if _is_secret(name) or depth > _DEEPEST:
         return False
     if isinstance(value, str):
         is_webhook = name == "webhook" and not _PLAIN_PATH.fullmatch(_path_of(value))
         return not is_webhook and len(value) <= _LONGEST_TEXT and without_private_urls(value) == value
     if isinstance(value, Mapping):
-        return all(_may_be_kept(str(part), given) for part, given in value.items())
+        return all(may_be_kept(str(part), given, depth + 1) for part, given in value.items())
     if isinstance(value, list | tuple):
-        return all(_may_be_kept("", given) for given in value)
+        return all(may_be_kept("", given, depth + 1) for given in value)
     return value is None or isinstance(value, int | float | PurePath)
+
+
+def without_private_urls(text: str) -> str:
+    """Return a text with "[URL]" for each URL that may hold a token."""
+    return _URL.sub(lambda found: "[URL]" if _may_hold_token(found[0]) else found[0], text)
 
 
 def _is_secret(name: str) -> bool:
