@@ -16,7 +16,8 @@ from modelslab_pony import (
 )
 from modelslab_pony._wire import prepare
 from modelslab_pony.recipes import recipe_of
-from support.pictures import DONE, KEY, KINDS, PICTURE, URLS, picture, read_back, recipe_for, written
+from support.both import KEY
+from support.pictures import DONE, KINDS, PICTURE, URLS, picture, read_back, recipe_for, written
 
 TOKENS: list[str] = [
     "https://hook.example/in?token=s3cr3t-s3cr3t",

@@ -34,7 +34,8 @@ from modelslab_pony._wire import prepare
 from modelslab_pony.recipes import parse, recipe_of, recipe_of_meta, writer
 from modelslab_pony.requests import Request
 from support import a1111
-from support.pictures import DONE, KEY, KINDS, URLS, picture, read_back, recipe_for, written
+from support.both import KEY
+from support.pictures import DONE, KINDS, URLS, picture, read_back, recipe_for, written
 
 
 def pixels(content: bytes) -> tuple[tuple[int, int], bytes]:
