@@ -78,12 +78,13 @@ def test_each_is_sent_the_specs_fields(asked: dict[str, tuple[str, set[str]]]) -
             assert fields == set(CALLS[name]), name
 
 
+# The balance is at the root of the API, the count below its version.
 BASES = {
-    "https://modelslab.com/api/v6/images": "https://modelslab.com/api/wallet_balance",
-    "http://127.0.0.1:8010/api/v6/images/": "http://127.0.0.1:8010/api/wallet_balance",
-    "https://gateway.example/lab/v6/images": "https://gateway.example/lab/wallet_balance",
-    "http://127.0.0.1:4010": "http://127.0.0.1:4010/wallet_balance",
-    "https://gateway.example/pony": "https://gateway.example/pony/wallet_balance",
+    "https://modelslab.com/api/v6/images": ("https://modelslab.com/api", "/v6"),
+    "http://127.0.0.1:8010/api/v6/images/": ("http://127.0.0.1:8010/api", "/v6"),
+    "https://gateway.example/lab/v6/images": ("https://gateway.example/lab", "/v6"),
+    "http://127.0.0.1:4010": ("http://127.0.0.1:4010", ""),
+    "https://gateway.example/pony": ("https://gateway.example/pony", ""),
 }
 
 
@@ -94,10 +95,12 @@ def test_the_accounts_calls_follow_the_base_url(base: str, colour: Colour, clock
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(str(request.url))
-        return httpx.Response(200, json={"status": "success", "data": {"balance": 1, "currency": "USD"}})
+        return httpx.Response(200, json={"status": "success", "data": {"balance": 1}, "processing_count": 1})
 
     def story(pony: Any) -> Generator[Any, Any, Any]:
         yield pony.balance()
+        yield pony.queued()
 
     colour.play(story, answer, clock, base_url=base)
-    assert seen == [BASES[base]]
+    root, version = BASES[base]
+    assert seen == [f"{root}/wallet_balance", f"{root}{version}/processing/request_count"]
