@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import re
@@ -71,15 +70,14 @@ def prepare(request: Request, images: Mapping[str, LocalImage | str], *, strict:
     local = {name: image for name, image in images.items() if isinstance(image, LocalImage)}
     errors = _problems(request, images) if strict else _missing(request, images)
     errors |= _sampler_problems(request) | _extra_problems(request, known)
-    given = {} if errors else _given(request, local) | dict(request.extra)
-    errors |= {
-        f"extra.{name}" if name in request.extra else name: ["cannot be sent as JSON"]
-        for name, value in given.items()
-        if not _is_json(value)
-    }
+    given: dict[str, Any] = {}
+    for name, value in () if errors else (_given(request, local) | dict(request.extra)).items():
+        try:
+            given[name] = _as_json(value)
+        except ValueError:
+            errors[f"extra.{name}" if name in request.extra else name] = ["cannot be sent as JSON"]
     if errors:
         raise refused(errors)
-    given |= {name: copy.deepcopy(given[name]) for name in request.extra}
     kept, omitted = _kept(request, given)
     digests = {name: image.digest for name, image in local.items()}
     return Prepared(request=request, fields=given, local=local, kept=kept, omitted=tuple(omitted), digests=digests)
@@ -195,10 +193,11 @@ def _yes_no(value: Any) -> Any:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
-def _is_json(value: Any) -> bool:
+def _as_json(value: Any) -> Any:
+    """Return a copy as JSON has it: a caller may go on with what was given. Raises `ValueError` for what it has not."""
     try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-        copy.deepcopy(value)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+        return json.loads(text)
+    except (TypeError, RecursionError) as fault:
+        raise ValueError(str(fault)) from None

@@ -52,7 +52,9 @@ class Recipe:
     def request(self, **changes: Any) -> Request:
         """Return the request, with other values for some of its fields.
 
-        Raises `InvalidRequestError` where the file holds none, or lacks a field that it needs.
+        A file may name any path of this machine, and an image there is uploaded when the request is sent:
+        compare its SHA-256 with `digests` before you send what a stranger's file asks for, as `pony again`
+        does. Raises `InvalidRequestError` where the file holds none, or lacks a field that it needs.
         """
         if self.operation is None:
             raise refused({"request": ["is not in this file: it was fetched by its id, or made by another tool"]})

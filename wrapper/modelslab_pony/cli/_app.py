@@ -35,9 +35,12 @@ def pony(
     pass
 
 
-app.command("text2img")(with_options_of(TextToImage, _generate.text2img))
-app.command("img2img")(with_options_of(ImageToImage, _generate.img2img))
-app.command("inpaint")(with_options_of(Inpaint, _generate.inpaint))
+for kind, purpose in (
+    (TextToImage, "Make images from a prompt and save them."),
+    (ImageToImage, "Make images from an image and a prompt and save them."),
+    (Inpaint, "Paint the masked part of an image anew and save the result."),
+):
+    app.command(kind.operation, help=purpose)(with_options_of(kind, _generate.make))
 app.command()(_generate.fetch)
 app.command()(_look.show)
 app.command()(_generate.again)

@@ -34,19 +34,10 @@ from modelslab_pony.requests import Request, refused
 Begin = Callable[[PonyClient, JobProgress], Job]
 
 
-def text2img(kind: type[Request], given: dict[str, Any], extra: list[str] | None, **common: Any) -> None:
-    """Make images from a prompt and save them."""
-    _make(kind, given, extra, **common)
-
-
-def img2img(kind: type[Request], given: dict[str, Any], extra: list[str] | None, **common: Any) -> None:
-    """Make images from an image and a prompt and save them."""
-    _make(kind, given, extra, **common)
-
-
-def inpaint(kind: type[Request], given: dict[str, Any], extra: list[str] | None, **common: Any) -> None:
-    """Paint the masked part of an image anew and save the result."""
-    _make(kind, given, extra, **common)
+def make(kind: type[Request], given: dict[str, Any], extra: list[str] | None, **common: Any) -> None:
+    """Send a request of any kind and save its images; `_app` says what each kind is for."""
+    options = {name: value for name, value in given.items() if value is not None}
+    _run(lambda client, _: client.submit(kind(**options, extra=extra_of(extra))), **common)
 
 
 def fetch(
@@ -87,11 +78,6 @@ def again(
         return client.submit(request)
 
     _run(begin, output=output, timeout=timeout, no_metadata=no_metadata, as_json=as_json, strict=strict)
-
-
-def _make(kind: type[Request], given: dict[str, Any], extra: list[str] | None, **common: Any) -> None:
-    options = {name: value for name, value in given.items() if value is not None}
-    _run(lambda client, _: client.submit(kind(**options, extra=extra_of(extra))), **common)
 
 
 def _request_in(file: Path, changes: dict[str, Any], progress: JobProgress) -> Request:

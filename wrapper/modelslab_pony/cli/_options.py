@@ -62,14 +62,13 @@ def with_options_of(kind: type[Request], run: Callable[..., None]) -> Callable[.
         run(kind, given, **common)
 
     found = {name: _parameter(name, rule, default) for name, (rule, default) in _described(kind).items()}
-    found |= {name: (annotation, default) for name, (annotation, default) in _COMMON.items()}
+    found |= _COMMON
     parameters = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for name, (annotation, default) in found.items()
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect reads it, typeshed lacks it
     command.__annotations__ = {name: annotation for name, (annotation, _) in found.items()}
-    command.__doc__ = run.__doc__
     return command
 
 
