@@ -7,8 +7,8 @@ NODE_PATH_FIRST := PATH="$(abspath $(BIN)):$$PATH"
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types unit client contract journeys project \
-        generate check-generated mock prism-image clean
+.PHONY: help setup demo test check lint types unit client simulator contract journeys project \
+        bench-simulator generate check-generated mock prism-image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -41,7 +41,7 @@ node_modules/stamp: package.json package-lock.json $(VENV)/dev.stamp
 demo: $(VENV)/base.stamp ## make one image from a prompt, without key or cost
 	@$(BIN)/python scripts/demo.py
 
-test: check unit client contract journeys project ## every check and every suite
+test: check unit client simulator contract journeys project ## every check and every suite
 
 # --- its parts ----------------------------------------------------------------
 
@@ -60,6 +60,9 @@ unit: $(VENV)/dev.stamp ## decisions: seconds, nothing but temporary files
 client: $(VENV)/dev.stamp ## both clients, the command and the simulator: scripted answers
 	$(BIN)/pytest tests/client
 
+simulator: $(VENV)/dev.stamp ## Schemathesis holds the simulator to the spec
+	$(BIN)/python scripts/fuzz.py
+
 contract: setup ## client, spec and Prism agree (PRISM=docker|npm|URL)
 	$(BIN)/pytest tests/contract/test_shipped.py tests/contract/test_effective.py
 
@@ -68,6 +71,9 @@ journeys: setup ## whole stories through prism proxy
 
 project: setup ## layers, names, files
 	$(BIN)/pytest tests/project
+
+bench-simulator: $(VENV)/base.stamp ## how many requests the simulator answers, and what memory it takes
+	$(BIN)/python scripts/bench_simulator.py
 
 # --- the generated client -------------------------------------------------------
 

@@ -40,16 +40,14 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def simulator(clock: VirtualClock) -> Simulator:
-    return Simulator(eta=3, clock=clock.now)
+    return Simulator(eta=3, clock=clock)
 
 
 @pytest.fixture
-def run(
-    simulator: Simulator, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[..., Result]:
+def run(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
     """The command, in a folder of its own, with a simulator for the service."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_client, "connect", lambda **options: simulator.client(clock=clock, **options))
+    monkeypatch.setattr(_client, "connect", simulator.client)
 
     def call(*arguments: str) -> Result:
         return CliRunner().invoke(_app.app, arguments, env={"COLUMNS": "500", "NO_COLOR": "1"})

@@ -218,11 +218,11 @@ def test_version_and_help(run: Run) -> None:
 
 
 def test_a_live_line_does_not_mix_with_the_paths(
-    simulator: Simulator, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """With standard error a terminal and standard output a pipe, the pipe gets the path alone."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_client, "connect", lambda **options: simulator.client(clock=clock, **options))
+    monkeypatch.setattr(_client, "connect", simulator.client)
     result = CliRunner().invoke(_app.app, ["text2img", "x"], env={"COLUMNS": "500", "FORCE_COLOR": "1"})
     assert result.stdout == "70010001-0.png\n"
     assert "\x1b[" in result.stderr

@@ -38,7 +38,7 @@ class Watched:
     """The simulator behind a server that has taken `/fetch` away, and what it was asked."""
 
     def __init__(self, clock: VirtualClock) -> None:
-        self._simulator = Simulator(eta=5, clock=clock.now)
+        self._simulator = Simulator(eta=5, clock=clock)
         self.asked: dict[str, tuple[str, set[str]]] = {}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:

@@ -395,7 +395,7 @@ def test_the_uploads_of_a_request_that_came_to_nothing_are_forgotten(
 
 def test_an_upload_is_taken_anew_before_the_service_forgets_it(colour: Colour, clock: VirtualClock) -> None:
     """The simulator keeps one as long as the service does."""
-    simulator = Simulator(eta=0, clock=clock.now)
+    simulator = Simulator(eta=0, clock=clock)
 
     def story(pony: Any) -> Generator[Any, Any, Any]:
         for hours in (0, 22, 2, 22, 1, 1):

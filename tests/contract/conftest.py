@@ -54,7 +54,7 @@ def virtual() -> VirtualClock:
 
 @pytest.fixture(scope="session")
 def simulator(virtual: VirtualClock) -> Simulator:
-    return Simulator(clock=virtual.now)
+    return Simulator(clock=virtual)
 
 
 @pytest.fixture(scope="session")

@@ -128,17 +128,20 @@ def test_a_masked_part_is_painted_anew(wire: Wire, virtual: VirtualClock, simula
 
 
 def test_the_account_and_a_model(wire: Wire, virtual: VirtualClock) -> None:
-    """What is queued is counted until it is done, and paid for; a model is loaded."""
+    """What is queued is counted until it is done, and paid for; loading a model takes two minutes."""
+    model_id = f"a-model-at-{virtual.time}"  # the journeys share one service
 
     def story(pony: Any) -> Generator[Any, Any, Any]:
         before, idle = (yield pony.balance()), (yield pony.queued())
         job = yield pony.submit(TextToImage("a lighthouse", samples=4))
         busy = yield pony.queued()
         yield job.wait()
-        return before, idle, busy, (yield pony.queued()), (yield pony.balance()), (yield pony.reload_model("x"))
+        done, after, begun = (yield pony.queued()), (yield pony.balance()), (yield pony.reload_model(model_id))
+        virtual.sleep(120)
+        return before, idle, busy, done, after, begun, (yield pony.reload_model(model_id))
 
-    before, idle, busy, done, after, model = wire.play(story, clock=virtual)
-    assert (before.currency, model.status) == ("USD", "success")
+    before, idle, busy, done, after, begun, loaded = wire.play(story, clock=virtual)
+    assert (before.currency, begun.status, loaded.status) == ("USD", "processing", "success")
     assert (busy - idle, done - idle) == (1, 0)
     assert before.balance - after.balance == pytest.approx(0.04)
     assert wire.violations == []

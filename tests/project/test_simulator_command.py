@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+STARTED = re.compile(r"listening on (http://\S+)")
 PONY = str(Path(sys.executable).with_name("pony"))
 
 
@@ -20,7 +22,7 @@ def test_the_simulator_command_serves_what_it_is_told(outcome: str, code: int, t
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stdout is not None
-            url = process.stdout.readline().split()[-1]
+            url = next(found[1] for line in process.stdout if (found := STARTED.search(line)))
             made = subprocess.run(
                 [PONY, "text2img", "a lighthouse", "-o", str(tmp_path)],
                 env={**environment, "MODELSLAB_BASE_URL": url, "MODELSLAB_API_KEY": "any-key-0123"},

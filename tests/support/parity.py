@@ -23,7 +23,7 @@ CALLS: Mapping[str, Mapping[str, Facts]] = {
     "model_reload": {"model_id": {**_TEXT, "minLength": 1}},
     "request_count": {},
     "wallet_balance": {},
-    "base64_to_url": {"base64_string": {**_TEXT, "minLength": 1}},
+    "base64_to_url": {"base64_string": {**_TEXT, "minLength": 1, "format": "base64-image"}},
 }
 # Required by the spec, with a default of ours.
 _OURS = {"model_id"}

@@ -53,7 +53,7 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether calls stay on this machine, where no proxy has a part in them."""
-        return _is_this_machine(urlsplit(self.base_url).hostname or "")
+        return is_this_machine(urlsplit(self.base_url).hostname or "")
 
     @classmethod
     def resolve(cls, api_key: str | None, base_url: str | None) -> Settings:
@@ -87,7 +87,7 @@ def _base_url(given: str) -> str:
     if not host or not is_plain or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
         message = f"the base URL {given!r} cannot be used: it has to look like {DEFAULT_BASE_URL}"
         raise ConfigurationError(message)
-    if parts.scheme == "http" and not _is_this_machine(host):
+    if parts.scheme == "http" and not is_this_machine(host):
         message = (
             f"the base URL {given!r} would send the API key unencrypted: use https (http is for this machine only)"
         )
@@ -95,7 +95,8 @@ def _base_url(given: str) -> str:
     return url
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Tell whether a host's name or address is this machine's own."""
     if host == "localhost":
         return True
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -11,24 +11,58 @@ def simulator(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8010,
     eta: Annotated[float, typer.Option(min=0, help="Seconds that a job takes.")] = 3.0,
     outcome: Annotated[Literal["success", "failed"], typer.Option(help="What becomes of a job.")] = "success",
+    dialect: Annotated[
+        Literal["spec", "observed"], typer.Option(help="Answer as specified, or as the service was seen to.")
+    ] = "spec",
+    key: Annotated[str | None, typer.Option(help="The only key that is taken; any, if not given.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="A model that there is; any, by default. Repeatable.")] = None,
+    queue_limit: Annotated[int, typer.Option(min=0, help="Jobs queued at once, by plan 5, 10 or 15; 0 for any.")] = 5,
+    workers: Annotated[int, typer.Option(min=1, help="Jobs worked on at once.")] = 1,
+    balance: Annotated[float, typer.Option(min=0, help="Money of the account; an image costs 0.01.")] = 25.0,
+    retention: Annotated[int, typer.Option(min=1, help="How many jobs are remembered.")] = 1000,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="What is to go wrong: NAME[:VALUE][@ON][*TIMES], as in html:502@fetch*3. Repeatable."),
+    ] = None,
+    webhook_host: Annotated[
+        list[str] | None, typer.Option(help="A host beside this machine that webhooks may go to. Repeatable.")
+    ] = None,
 ) -> None:
     """Run a stand-in for the service, without key or cost."""
     try:
         from modelslab_pony.testing import Simulator, server  # noqa: PLC0415 - an extra of its own
+        from modelslab_pony.testing._script import add_text  # noqa: PLC0415 - likewise
     except ModuleNotFoundError as error:
-        typer.echo(f"pony simulator: {error.name} is missing: pip install 'modelslab-pony[testing]'", err=True)
-        raise typer.Exit(1) from None
-    try:
-        listening = server.bind(port)
-    except OSError as error:
-        typer.echo(f"pony simulator: port {port} cannot be used ({error}); try --port 0", err=True)
-        raise typer.Exit(1) from None
-    url = f"http://{server.HOST}:{listening.getsockname()[1]}{server.BASE_PATH}"
-    typer.echo(f"simulator: listening on {url}")
-    typer.echo(f"simulator: MODELSLAB_BASE_URL={url} MODELSLAB_API_KEY=any pony text2img 'a lighthouse at dusk'")
+        _stop(f"{error.name} is missing: pip install 'modelslab-pony[testing]'")
     standing_in = Simulator(
         eta=eta,
         outcome=outcome,
+        dialect=dialect,
+        key=key,
+        models=model or None,
+        queue_limit=queue_limit or None,
+        workers=workers,
+        balance=balance,
+        retention=retention,
+        webhook_hosts=webhook_host or (),
         log=lambda call, answer: typer.echo(f"simulator: {call.method} {call.url} -> {answer.said}"),
     )
-    server.server(standing_in).run(sockets=[listening])
+    try:
+        for text in fault or ():
+            add_text(standing_in.faults, text)
+    except ValueError as error:
+        _stop(f"--fault {error}", code=2)
+    try:
+        running = server.Server(standing_in, server.bind(port))
+    except OSError as error:
+        _stop(f"port {port} cannot be used ({error}); try --port 0")
+    url = running.base_url
+    typer.echo(f"simulator: a page for people is at {url.removesuffix(server.BASE_PATH)}/")
+    typer.echo(f"simulator: listening on {url}")
+    typer.echo(f"simulator: MODELSLAB_BASE_URL={url} MODELSLAB_API_KEY=any pony text2img 'a lighthouse at dusk'")
+    running.run()
+
+
+def _stop(message: str, code: int = 1) -> NoReturn:
+    typer.echo(f"pony simulator: {message}", err=True)
+    raise typer.Exit(code) from None

@@ -1,7 +1,6 @@
 """The service as a function: (request, time) → answer. No sockets, no clock, no chance of its own.
 
-Answers have the shapes of the effective spec. Requests are held to its schemas; the vendor's
-own words are used for refusals where they are known.
+What it says is the dialect's part (`_dialects`), what goes wrong on demand that of `faults`.
 """
 
 from __future__ import annotations
@@ -11,291 +10,294 @@ import hashlib
 import json
 import random
 import re
-from collections.abc import Callable, Mapping
-from functools import cache
-from typing import Any, Literal, get_args
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import define, field, frozen
-from jsonschema import Draft202012Validator
+from attrs import evolve
 
 from modelslab_pony._formats import MEDIA_TYPES, image_suffix
-from modelslab_pony.testing._spec import body_schema, effective_spec, route
+from modelslab_pony.testing._answers import Answer, Call, nothing, say
+from modelslab_pony.testing._dialects import DIALECTS, Spec
+from modelslab_pony.testing._jobs import (
+    CDN_PATH,
+    FIRST_ID,
+    IMAGES_PATH,
+    Jobs,
+    Queue,
+    SimulatedJob,
+    Submission,
+)
+from modelslab_pony.testing._options import DAY, Options
+from modelslab_pony.testing._schema import Problem, problems, read_json
+from modelslab_pony.testing._script import GENERATIONS, WEBHOOK, Faults
+from modelslab_pony.testing._spec import allowed_methods, route
+from modelslab_pony.testing._webhooks import Webhooks
+from modelslab_pony.testing.faults import WebhookFault
 
-FIRST_ID = 70010001
-IMAGES_PATH = "/images"
-CDN_PATH = "/cdn"
-"""Where the same images are to be had a second time."""
 UPLOADS_PATH = "/uploads"
 """Where images are that were given in base64."""
-UPLOAD_LIFE = 24 * 3600.0
-"""Seconds (vendor docs, base64 to URL page)."""
 UPLOAD_MOST = 5_000_000
 """Bytes of an upload (vendor docs, base64 to URL page)."""
-FIRST_BALANCE = 25.0
-PRICE = 0.01
-"""What an image costs here."""
-
-Outcome = Literal["success", "failed"]
-
-
-@frozen(kw_only=True)
-class Call:
-    """A request as it came in."""
-
-    method: str
-    url: str
-    body: bytes = field(repr=False)
-
-
-@frozen(kw_only=True)
-class Answer:
-    """A response as it goes out."""
-
-    status_code: int
-    content: bytes = field(repr=False)
-    content_type: str = "application/json"
-    said: str = ""
-    """What was answered, for a log."""
-
-
-@define(kw_only=True)
-class SimulatedJob:
-    """A generation that was accepted."""
-
-    id: int
-    operation: str
-    """text2img, img2img or inpaint."""
-    request: Mapping[str, Any] = field(repr=False)
-    """The fields as they were sent, without the key."""
-    seed: int
-    accepted_at: float
-    ready_at: float
-    outcome: Outcome
-    origin: str
-    """Where its images are served: scheme and host."""
-
-    def field(self, name: str) -> Any:
-        """Return a field as it was sent, else the spec's default."""
-        return self.request.get(name, body_schema(self.operation)["properties"].get(name, {}).get("default"))
-
-    @property
-    def samples(self) -> int:
-        """How many images it has."""
-        return int(self.field("samples"))  # 1.0 is an integer to JSON Schema
-
-    def image_urls(self, path: str = IMAGES_PATH) -> list[str]:
-        """Return the URL of each image, or of its copy below another path."""
-        return [f"{self.origin}{path}/{self.id}-{index}.png" for index in range(self.samples)]
+UPLOADS_KEPT = 256
+RELOAD_TIME = 120.0
+"""Seconds (vendor docs, model reload page)."""
+IDLE_TIME = 7 * DAY
+"""Seconds after which a model that nobody used is put away (vendor docs, model reload page)."""
+COUNTS_A_MINUTE = 30
+"""Calls of request_count (vendor docs, check requests page)."""
+PLACES = {IMAGES_PATH: "output", CDN_PATH: "proxy", UPLOADS_PATH: "upload"}
 
 
 class Core:
     """The state of the service, and what it answers."""
 
-    def __init__(self, *, key: str | None, eta: float, outcome: Outcome, chance: random.Random) -> None:
-        self.key = key
-        self.eta = eta
-        self.outcome = checked_outcome(outcome)
-        self.jobs: dict[int, SimulatedJob] = {}
-        self.balance = FIRST_BALANCE
-        self._uploads: dict[str, tuple[bytes, float]] = {}
+    def __init__(self, options: Options, chance: random.Random) -> None:
+        self.options = options
+        self.balance = options.balance
+        self.jobs = Jobs(options.retention)
+        self.queue = Queue(options.workers)
+        self.webhooks = Webhooks(hosts=options.webhook_hosts, retention=options.retention)
+        self.faults = Faults()
+        self.submissions: deque[Submission] = deque(maxlen=options.retention)
+        self._uploads: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._models: OrderedDict[str, float] = OrderedDict()
+        self._counted: deque[float] = deque(maxlen=COUNTS_A_MINUTE)
         self._chance = chance
 
     def answer(self, call: Call, now: float) -> Answer:
-        """Answer one request."""
+        """Answer one request, with the fault that befalls it."""
         try:
-            return self._answer(call, now)
-        except (ValueError, RecursionError) as fault:  # a host that is none, fields nested too deep
-            return _refuse(400, f"the request cannot be read: {type(fault).__name__}")
+            parts = urlsplit(call.url)
+            call = evolve(call, operation=_operation(call.method, parts.path))
+            origin = f"{parts.scheme}://{parts.netloc}"
+        except ValueError as error:  # a host that is none
+            return self._says.error(400, f"the request cannot be read: {error}")
+        fault = self.faults.take(call)
+        answer = Answer(said="nothing")
+        if fault is None or fault.reaches_service:
+            answer = self._answer(call, parts.path, origin, now)
+        if fault is not None:
+            answer = evolve(fault.spoil(answer), fault=repr(fault), said=f"{answer.said}, but {fault!r}")
+        if call.operation in GENERATIONS:
+            self._note(call, answer, now)
+        answer = evolve(answer, operation=call.operation)
+        return answer.bodiless() if call.method == "HEAD" else answer
 
-    def _answer(self, call: Call, now: float) -> Answer:
-        parts = urlsplit(call.url)
-        folder, _, name = parts.path.rpartition("/")
-        if call.method == "GET" and folder in {IMAGES_PATH, CDN_PATH}:
-            return self._image(name, now)
-        if call.method == "GET" and folder == UPLOADS_PATH:
+    @property
+    def _says(self) -> Spec:
+        return DIALECTS[self.options.dialect]
+
+    # --- which call it is -----------------------------------------------------------------------
+
+    def _answer(self, call: Call, path: str, origin: str, now: float) -> Answer:
+        name = path.rpartition("/")[2]
+        if call.operation in {"output", "proxy"}:
+            return self._image(name, now, call.operation)
+        if call.operation == "upload":
             return self._uploaded(name, now)
-        found = route(call.method, parts.path)
+        found = route(call.method, path)
         if found is None:
-            return _refuse(404, f"no such endpoint: {call.method} {parts.path}")
-        operation, place = found
-        body = self._checked(operation, call.body)
+            return self._no_such_call(call.method, path)
+        try:
+            return self._called(*found, call.body, origin, now)
+        except RecursionError:  # fields nested too deep
+            return self._says.bad_request(found[0], [Problem("body", "", "", "body: it is nested too deep")])
+
+    def _called(self, operation: str, place: dict[str, str], content: bytes, origin: str, now: float) -> Answer:
+        body = self._checked(operation, content)
         if isinstance(body, Answer):
             return body
-        answers: dict[str, Callable[[], Answer]] = {
+        calls: dict[str, Callable[[], Answer]] = {
             "fetch": lambda: self._fetch(body["request_id"], now),
             "fetch_by_id": lambda: self._fetch(place["id"], now),
             "request_count": lambda: self._request_count(now),
             "wallet_balance": self._wallet_balance,
-            "model_reload": lambda: _say({"status": "success", "message": f"{body['model_id']} is loaded"}),
-            "base64_to_url": lambda: self._base64_to_url(body["base64_string"], _origin(call.url), now),
+            "model_reload": lambda: self._model_reload(body["model_id"], now),
+            "base64_to_url": lambda: self._base64_to_url(body["base64_string"], origin, now),
         }
-        return answers.get(operation, lambda: self._generate(operation, body, _origin(call.url), now))()
+        return calls.get(operation, partial(self._generate, operation, body, origin, now))()
+
+    def _no_such_call(self, method: str, path: str) -> Answer:
+        allowed = allowed_methods(path)
+        if not allowed:
+            return say({"status": "error", "message": f"no such endpoint: {method} {path}"}, status_code=404)
+        answer = say({"status": "error", "message": f"{method} is not allowed here"}, status_code=405)
+        return evolve(answer, headers={"allow": ", ".join(allowed)})
 
     def _checked(self, operation: str, content: bytes) -> dict[str, Any] | Answer:
         """Return the body if its key is right and it obeys the spec, else the refusal."""
+        says = self._says
         try:
-            body = json.loads(content)
-        except (ValueError, RecursionError):
-            return _refuse(400, "the body is not JSON")
-        if isinstance(body, dict) and self.key is not None and body.get("key") != self.key:
-            return _refuse(401, "Invalid API key")
-        problems = [
-            f"{'.'.join(map(str, error.absolute_path)) or 'body'}: {error.message}"
-            for error in _validator(operation).iter_errors(body)
-        ]
-        if problems:
-            # The validator repeats the value; a key that is not a text must not come back.
-            return _refuse(400, "; ".join(problem for problem in problems if not problem.startswith("key:")) or "key")
+            body = says.read(operation, read_json(content))
+        except ValueError:
+            return says.bad_request(operation, [Problem("body", "", "", "the body is not JSON")])
+        if isinstance(body, dict) and self.options.key is not None and body.get("key") != self.options.key:
+            return says.wrong_key()
+        found = problems(operation, body)
+        if found:
+            return says.bad_request(operation, found)
         checked: dict[str, Any] = body
         return checked
 
+    # --- generations ------------------------------------------------------------------------------
+
     def _generate(self, operation: str, body: dict[str, Any], origin: str, now: float) -> Answer:
+        options, says = self.options, self._says
         request = {name: value for name, value in body.items() if name != "key"}
-        for name in ("init_image", "mask_image"):
-            if name in request and not self._is_there(request[name], origin, now):
-                return _refuse(400, "Unable to fetch image from provided URL")
-        seed = request.get("seed")
-        job = SimulatedJob(
-            id=FIRST_ID + len(self.jobs),
-            operation=operation,
-            request=request,
-            seed=self._chance.randrange(2**32) if seed is None else seed,
-            accepted_at=now,
-            ready_at=now + self.eta,
-            outcome=self.outcome,
-            origin=origin,
-        )
-        self.jobs[job.id] = job
-        self.balance -= PRICE * job.samples
+        if options.models is not None and request["model_id"] not in options.models:
+            return says.unknown_model(request["model_id"])
+        images = {"init_image", "mask_image"} & request.keys()
+        given = {name: self._given(request[name], origin, now) for name in images}
+        if any(image is not None and image_suffix(image) is None for image in given.values()):
+            return says.bad_image("Unable to fetch image from provided URL")
+        wait = self.queue.wait(now, options.queue_limit)
+        if wait is not None:
+            return says.too_many(f"Rate limit exceeded. Maximum {options.queue_limit} queued requests allowed.", wait)
+        job = self._job(operation, request, origin, now)
+        if options.price * job.samples > self.balance + 1e-9:
+            return says.no_credits()
+        job.given = {name: image for name, image in given.items() if image is not None}
+        job.started_at, job.ready_at = self.queue.enter(now, options.eta)
+        self.balance -= options.price * job.samples
+        self.jobs.add(job, now)
+        self._use(job.request["model_id"], now)
+        if job.request.get("webhook"):
+            fault = self.faults.take(Call(method="POST", url=job.request["webhook"], operation=WEBHOOK))
+            self.webhooks.add(job, fault.times(job.ready_at) if isinstance(fault, WebhookFault) else [job.ready_at])
         return self._standing(job, now, first=True)
 
-    # --- the account, and images to begin with ----------------------------------------------
+    def _job(self, operation: str, request: dict[str, Any], origin: str, now: float) -> SimulatedJob:
+        number = self.jobs.accepted + 1
+        seed = request.get("seed")
+        job = SimulatedJob(
+            id=self._says.id(number, FIRST_ID + self.jobs.accepted),
+            number=number,
+            operation=operation,
+            request=request,
+            seed=self._chance.randrange(2**32) if seed is None else int(seed),
+            accepted_at=now,
+            started_at=now,
+            ready_at=now,
+            outcome=self.options.outcome,
+            origin=origin,
+        )
+        words = set(re.findall(r"\w+", job.prompt.lower()))
+        job.nsfw = job.field("safety_checker") == "yes" and not words.isdisjoint(self.options.unsafe_words)
+        return job
+
+    def _note(self, call: Call, answer: Answer, now: float) -> None:
+        """Keep what was asked for, without the key."""
+        try:
+            body = json.loads(call.body)
+        except (ValueError, RecursionError):
+            body = None
+        request = {name: value for name, value in body.items() if name != "key"} if isinstance(body, dict) else {}
+        status_code = None if answer.loss in {"refused", "before", "during"} else answer.status_code
+        self.submissions.append(
+            Submission(operation=call.operation, request=request, status_code=status_code, job_id=answer.job_id, at=now)
+        )
+
+    def _fetch(self, name: str, now: float) -> Answer:
+        job = self.jobs.get(name)
+        return self._says.no_such_job() if job is None else self._standing(job, now)
+
+    def _standing(self, job: SimulatedJob, now: float, *, first: bool = False) -> Answer:
+        if now < job.ready_at:
+            return self._says.processing(job, now, first=first)
+        if job.outcome == "failed":
+            return self._says.failed(job)
+        return self._says.success(job, first=first)
+
+    def _image(self, name: str, now: float, place: str) -> Answer:
+        number, _, index = name.removesuffix(".png").rpartition("-")
+        job = self.jobs.get(number)
+        known = job is not None and re.fullmatch(r"[0-3]", index) and int(index) < job.samples
+        if job is None or not known or job.outcome != "success":
+            return nothing(f"no image {name}")
+        if now < job.ready_at:
+            return self._says.not_ready(job.number, name)
+        if now >= job.ready_at + self.options.image_life:
+            return nothing(f"image {name} has expired")
+        from modelslab_pony.testing._render import picture  # noqa: PLC0415 - without a picture no Pillow
+
+        return Answer(
+            content=picture(job, int(index)),
+            content_type=self._says.image_type(place),
+            said=f"image {name}",
+        )
+
+    # --- the account, models, and images to begin with ---------------------------------------------
 
     def _request_count(self, now: float) -> Answer:
-        count = sum(now < job.ready_at for job in self.jobs.values())
+        if len(self._counted) == COUNTS_A_MINUTE and now < self._counted[0] + 60:
+            wait = self._counted[0] + 60 - now
+            return self._says.too_many(f"Rate limit exceeded. Maximum {COUNTS_A_MINUTE} a minute.", wait)
+        self._counted.append(now)
         said = "Current processing request count retrieved successfully"
-        return _say({"status": "success", "processing_count": count, "message": said})
+        return say({"status": "success", "processing_count": self.queue.length(now), "message": said})
 
     def _wallet_balance(self) -> Answer:
-        return _say({"status": "success", "data": {"balance": round(self.balance, 4), "currency": "USD"}})
+        return say({"status": "success", "data": {"balance": round(self.balance, 6), "currency": "USD"}})
+
+    def _model_reload(self, model_id: str, now: float) -> Answer:
+        """Begin to load a model, or tell whether it is there; one that nobody used for a week is put away."""
+        if self.options.models is not None and model_id not in self.options.models:
+            return self._says.unknown_model(model_id)
+        there = self._models.get(model_id)
+        if there is None or now >= there + IDLE_TIME:
+            self._use(model_id, now + RELOAD_TIME)
+            there = now + RELOAD_TIME
+        if now < there:
+            return say({"status": "processing", "message": f"{model_id} is being loaded"})
+        self._use(model_id, now)
+        return say({"status": "success", "message": f"{model_id} is loaded"})
+
+    def _use(self, model_id: str, time: float) -> None:
+        """Keep when a model was used last, or will have been loaded."""
+        self._models[model_id] = max(time, self._models.pop(model_id, time))
+        while len(self._models) > self.jobs.retention:
+            self._models.popitem(last=False)
 
     def _base64_to_url(self, text: str, origin: str, now: float) -> Answer:
         """Keep an image given as a data URI, or in base64 alone."""
         try:
             content = base64.b64decode(text.rpartition("base64,")[2], validate=True)
         except ValueError:
-            return _refuse(400, "Invalid base64 string")
+            return self._says.bad_image("Invalid base64 string")
         suffix = image_suffix(content)
         if suffix is None or len(content) > UPLOAD_MOST:
-            return _refuse(400, "The file must be an image of at most 5 MB")
+            return self._says.bad_image("The file must be an image of at most 5 MB")
         name = f"{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
+        self._uploads.pop(name, None)
         self._uploads[name] = (content, now)
-        return _say({"status": "success", "output": [f"{origin}{UPLOADS_PATH}/{name}"]})
+        while len(self._uploads) > UPLOADS_KEPT:
+            self._uploads.popitem(last=False)
+        return say({"status": "success", "output": [f"{origin}{UPLOADS_PATH}/{name}"]})
 
     def _upload(self, name: str, now: float) -> bytes | None:
         content, since = self._uploads.get(name, (None, now))
-        return content if now < since + UPLOAD_LIFE else None
+        return content if now < since + DAY else None
 
     def _uploaded(self, name: str, now: float) -> Answer:
         content = self._upload(name, now)
         if content is None:
-            return Answer(status_code=404, content=b"not found", content_type="text/plain", said=f"no upload {name}")
+            return nothing(f"no upload {name}")
         kind = MEDIA_TYPES[image_suffix(content) or ".png"]
-        return Answer(status_code=200, content=content, content_type=kind, said=f"upload {name}")
+        return Answer(content=content, content_type=kind, said=f"upload {name}")
 
-    def _is_there(self, url: str, origin: str, now: float) -> bool:
-        """Whether an image can be had; those of other hosts are taken to be there."""
+    def _given(self, url: str, origin: str, now: float) -> bytes | None:
+        """Return an uploaded image, b"" where it is gone; None for another host's, which is taken to be there."""
         _, ours, name = url.partition(f"{origin}{UPLOADS_PATH}/")
-        return not ours or self._upload(name, now) is not None
-
-    def _given(self, job: SimulatedJob, name: str) -> bytes | None:
-        """Return an uploaded image that a job begins with."""
-        content, _ = self._uploads.get(str(job.request.get(name)).rpartition("/")[2], (None, 0.0))
-        return content
-
-    # --- jobs ---------------------------------------------------------------------------------
-
-    def _fetch(self, request_id: str, now: float) -> Answer:
-        job = self._job(request_id)
-        if job is None:
-            return _say({"status": "failed", "id": "", "message": "Request not found", "output": ""})
-        return self._standing(job, now)
-
-    def _job(self, number: str) -> SimulatedJob | None:
-        return self.jobs.get(int(number)) if re.fullmatch(r"[0-9]{1,18}", number) else None
-
-    def _standing(self, job: SimulatedJob, now: float, *, first: bool = False) -> Answer:
-        if now < job.ready_at:
-            return _say(
-                {
-                    "status": "processing",
-                    "id": job.id,
-                    "eta": round(job.ready_at - now, 3),
-                    "message": "Try to fetch request after seconds estimated",
-                    "output": [],
-                    **({"meta": _meta(job), "future_links": job.image_urls()} if first else {}),
-                }
-            )
-        if job.outcome == "failed":
-            return _say({"status": "failed", "id": "", "message": "Failed, Try Again", "output": ""}, job.id)
-        return _say(
-            {
-                "status": "success",
-                "id": job.id,
-                "generationTime": round(job.ready_at - job.accepted_at, 3),
-                "output": job.image_urls(),
-                "proxy_links": job.image_urls(CDN_PATH),
-                "nsfw_content_detected": False,
-                "meta": _meta(job),
-            }
-        )
-
-    def _image(self, name: str, now: float) -> Answer:
-        number, _, index = name.removesuffix(".png").partition("-")
-        job = self._job(number)
-        known = job is not None and re.fullmatch(r"[0-3]", index) and int(index) < job.samples
-        if job is None or not known or now < job.ready_at or job.outcome != "success":
-            return Answer(status_code=404, content=b"not found", content_type="text/plain", said=f"no image {name}")
-        from modelslab_pony.testing._render import painted_over, render  # noqa: PLC0415 - without a picture no Pillow
-
-        prompt, size = job.field("prompt") or "", (int(job.field("width")), int(job.field("height")))
-        content = render(prompt, job.seed + int(index), *size)
-        first = self._given(job, "init_image")
-        if first is not None:
-            content = painted_over(first, content, self._given(job, "mask_image"), job.field("strength"))
-        return Answer(status_code=200, content=content, content_type="image/png", said=f"image {name}")
+        return (self._upload(name, now) or b"") if ours else None
 
 
-def checked_outcome(given: Outcome) -> Outcome:
-    """Return an outcome. Raises `ValueError` for what is none, which would pass for a success."""
-    if given not in get_args(Outcome):
-        raise ValueError(f"outcome must be one of {', '.join(get_args(Outcome))}, not {given!r}")
-    return given
-
-
-def _meta(job: SimulatedJob) -> dict[str, Any]:
-    """Return the request as the service records it, under its internal names."""
-    names = {"width": "W", "height": "H", "num_inference_steps": "steps", "samples": "n_samples"}
-    return {names.get(name, name): value for name, value in job.request.items()} | {"seed": job.seed}
-
-
-def _say(body: dict[str, Any], job: int | None = None) -> Answer:
-    eta = f", eta {body['eta']} s" if "eta" in body else ""
-    about = f" (job {job or body['id'] or '?'}{eta})" if "id" in body else ""
-    return Answer(status_code=200, content=json.dumps(body).encode(), said=f"{body['status']}{about}")
-
-
-def _refuse(status_code: int, message: str) -> Answer:
-    content = json.dumps({"status": "error", "message": message}).encode()
-    return Answer(status_code=status_code, content=content, said=f"error ({message})")
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-@cache
-def _validator(operation_id: str) -> Draft202012Validator:
-    return Draft202012Validator({**body_schema(operation_id), "components": effective_spec()["components"]})
+def _operation(method: str, path: str) -> str:
+    """Return the operation that a request calls, or the kind of picture; "" for none."""
+    folder = path.rpartition("/")[0]
+    if method in {"GET", "HEAD"}:
+        return PLACES.get(folder, "")
+    found = route(method, path)
+    return found[0] if found else ""

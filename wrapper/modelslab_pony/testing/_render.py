@@ -9,13 +9,25 @@ import textwrap
 
 from PIL import Image, ImageDraw, ImageFont
 
+from modelslab_pony.testing._jobs import SimulatedJob
+
 Colour = tuple[int, int, int]
+
+
+def picture(job: SimulatedJob, index: int) -> bytes:
+    """Return an image of a job, a PNG."""
+    if job.nsfw:
+        return _file(Image.new("RGB", job.size))  # black, as the checker of Stable Diffusion has it
+    painted = render(job.prompt, job.seed + index, *job.size)
+    if "init_image" not in job.given:
+        return painted
+    return painted_over(job.given["init_image"], painted, job.given.get("mask_image"), job.field("strength"))
 
 
 def render(prompt: str, seed: int, width: int, height: int) -> bytes:
     """Return a PNG of width x height pixels: a sky, hills, and the prompt's words."""
     prompt = prompt.encode("utf-8", "replace").decode()  # a lone surrogate has no picture
-    chance = random.Random(f"{seed} {prompt}")  # noqa: S311 - a picture, not a secret
+    chance = random.Random(f"{seed % 2**64} {prompt}")  # noqa: S311 - a picture, not a secret
     hue = chance.random()
     sky = _sky(_colour(hue, 0.55, 0.35), _colour(hue + 0.12, 0.5, 0.95), width, height)
     draw = ImageDraw.Draw(sky)
@@ -23,9 +35,7 @@ def render(prompt: str, seed: int, width: int, height: int) -> bytes:
     for depth in range(4):
         _hill(draw, chance, _colour(hue + 0.05 * depth, 0.6, 0.55 - 0.12 * depth), 0.55 + 0.11 * depth, width, height)
     _caption(draw, prompt, width, height)
-    file = io.BytesIO()
-    sky.save(file, "PNG", compress_level=1)
-    return file.getvalue()
+    return _file(sky)
 
 
 def painted_over(first: bytes, painted: bytes, mask: bytes | None, strength: float) -> bytes:
@@ -36,8 +46,12 @@ def painted_over(first: bytes, painted: bytes, mask: bytes | None, strength: flo
     blended = Image.blend(under, top, min(max(strength, 0.0), 1.0))
     if mask is not None:
         blended = Image.composite(blended, under, _read(mask, "L", top.size))
+    return _file(blended)
+
+
+def _file(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    blended.save(file, "PNG", compress_level=1)
+    image.save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
@@ -93,7 +107,7 @@ def _caption(draw: ImageDraw.ImageDraw, prompt: str, width: int, height: int) ->
     size = max(12, width // 28)
     # The built-in font has no glyphs beyond Latin; what it lacks is shown as a box, never an error.
     font = ImageFont.load_default(size)
-    lines = textwrap.wrap(prompt, max(8, int(width / (size * 0.55))))[:4]
+    lines = textwrap.wrap(prompt, max(8, int(width / (size * 0.55))), max_lines=4, placeholder=" …")
     top = height - size * (1.3 * len(lines) + 0.8)
     for number, line in enumerate(lines):
         draw.text((size, top + number * size * 1.3), line, fill=(255, 255, 255), font=font)

@@ -41,13 +41,28 @@ def servers(spec: dict[str, Any], path: str) -> list[str]:
     return [server["url"] for server in spec["paths"][path].get("servers", spec["servers"])]
 
 
+@cache
 def body_schema(operation_id: str) -> dict[str, Any]:
     """Return the schema of an operation's body, without a reference at its top."""
-    spec = effective_spec()
-    (found,) = [operation for _, _, operation in operations(spec) if operation["operationId"] == operation_id]
-    schema: dict[str, Any] = found["requestBody"]["content"]["application/json"]["schema"]
+    schema: dict[str, Any] = _operation(operation_id)["requestBody"]["content"]["application/json"]["schema"]
     name = schema.get("$ref", "").rpartition("/")[2]
-    return spec["components"]["schemas"][name] if name else schema
+    return effective_spec()["components"]["schemas"][name] if name else schema
+
+
+@cache
+def documented(operation_id: str) -> frozenset[str]:
+    """Return the HTTP statuses that an operation may answer."""
+    return frozenset(_operation(operation_id)["responses"])
+
+
+def _operation(operation_id: str) -> dict[str, Any]:
+    (found,) = [found for _, _, found in operations(effective_spec()) if found["operationId"] == operation_id]
+    return found
+
+
+def allowed_methods(path: str) -> list[str]:
+    """Return the methods of the operations at a path; none where there is nothing."""
+    return [method for method, pattern, _ in _routes() if pattern.fullmatch(path)]
 
 
 def route(method: str, path: str) -> tuple[str, dict[str, str]] | None:

@@ -1,0 +1,87 @@
+"""A request as it came in, a response as it goes out: plain values, and no decision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from attrs import evolve, field, frozen
+
+Loss = Literal["", "refused", "before", "during", "after"]
+
+
+@frozen(kw_only=True)
+class Call:
+    """A request as it came in."""
+
+    method: str
+    url: str
+    body: bytes = field(default=b"", repr=False)
+    operation: str = ""
+    """Which operation of the spec it calls; output, proxy or upload for a picture; "" for none."""
+
+
+@frozen(kw_only=True)
+class Answer:
+    """A response as it goes out, and what goes wrong on its way."""
+
+    status_code: int = 200
+    content: bytes = field(default=b"", repr=False)
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(factory=dict)
+    """Headers beside its type and its length."""
+    said: str = ""
+    """What was answered, for a log."""
+    operation: str = ""
+    """What was called, as in `Call`."""
+    job_id: int | str | None = None
+    """The job that it is about."""
+    fault: str = ""
+    """What was done to it on demand; "" for nothing."""
+    loss: Loss = ""
+    """Where the connection is lost: never opened, before, during or after the answer."""
+    delay: float = 0.0
+    """Seconds that it comes late."""
+    piece: int = 0
+    """Bytes of each of its pieces; 0 for all at once."""
+    pause: float = 0.0
+    """Seconds before each piece."""
+    length: int | None = None
+    """The Content-Length that it states, where that is not its own."""
+
+    @property
+    def stated_length(self) -> int:
+        """The Content-Length that it states."""
+        return len(self.content) if self.length is None else self.length
+
+    def head(self) -> dict[str, str]:
+        """Return all its headers."""
+        return {"content-type": self.content_type, "content-length": str(self.stated_length), **self.headers}
+
+    def pieces(self) -> list[bytes]:
+        """Return what arrives of its content, in pieces."""
+        arrives = self.content[: len(self.content) // 2] if self.loss == "during" else self.content
+        size = self.piece or max(len(arrives), 1)
+        return [arrives[start : start + size] for start in range(0, len(arrives), size)]
+
+    def bodiless(self) -> Answer:
+        """Return what is answered to HEAD."""
+        return evolve(self, content=b"", length=self.stated_length)
+
+
+def say(body: Mapping[str, Any], *, status_code: int = 200, job_id: int | str | None = None) -> Answer:
+    """Return a JSON answer."""
+    name = body.get("id") or job_id
+    about = f" (id {name})" if name else f" ({body['message']})" if body.get("status") == "error" else ""
+    return Answer(
+        status_code=status_code,
+        content=json.dumps(body).encode(),
+        said=f"{body.get('status')}{about}",
+        job_id=job_id,
+    )
+
+
+def nothing(said: str) -> Answer:
+    """Return what is answered where there is no file."""
+    return Answer(status_code=404, content=b"not found", content_type="text/plain; charset=utf-8", said=said)

@@ -1,0 +1,129 @@
+"""What is posted to an application when a job is done: which, when, and where to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import itertools
+import ssl
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from attrs import define, field
+
+from modelslab_pony._settings import is_this_machine
+from modelslab_pony.testing._jobs import SimulatedJob
+
+LIMIT = 30.0
+"""Seconds within which an application has to answer (vendor docs, webhooks page)."""
+
+
+@define(kw_only=True, eq=False)
+class Webhook:
+    """An event, and what became of it."""
+
+    url: str = field(repr=False)  # it may hold a token
+    body: Mapping[str, Any]
+    due_at: float
+    """Seconds of the simulator's clock."""
+    job_id: int | str
+    status_code: int | None = None
+    """What the application answered; None before, and if it did not."""
+    error: str = ""
+    """Why it was not posted, or not answered."""
+
+
+class Webhooks:
+    """The events to come, in the order of their times, and those that were."""
+
+    def __init__(self, *, hosts: Collection[str], retention: int) -> None:
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._waiting: list[tuple[float, int, Webhook]] = []
+        self._count = itertools.count()
+        self.past: deque[Webhook] = deque(maxlen=retention)
+        """What was posted, or should have been."""
+
+    def add(self, job: SimulatedJob, times: list[float]) -> None:
+        """Have the end of a job posted at these times."""
+        url = job.request.get("webhook")
+        if isinstance(url, str) and url:
+            for time in times:
+                webhook = Webhook(url=url, body=_event(job), due_at=time, job_id=job.id)
+                heapq.heappush(self._waiting, (time, next(self._count), webhook))
+
+    def due(self, now: float) -> list[Webhook]:
+        """Return the events whose time has come and whose host may be posted to."""
+        found: list[Webhook] = []
+        while self._waiting and self._waiting[0][0] <= now:
+            webhook = heapq.heappop(self._waiting)[2]
+            self.past.append(webhook)
+            if self._may_post(webhook.url):
+                found.append(webhook)
+            else:
+                webhook.error = "not posted: neither this machine nor one of webhook_hosts"
+        return found
+
+    def _may_post(self, url: str) -> bool:
+        try:
+            host = (urlsplit(url).hostname or "").lower()
+        except ValueError:
+            return False
+        return host in self._hosts or is_this_machine(host)
+
+
+def post(webhooks: Sequence[Webhook]) -> None:
+    """Post events; whatever the application does is noted, and is no fault of ours."""
+    if webhooks:
+        with httpx.Client(**_manners()) as client:
+            for webhook in webhooks:
+                with _noting(webhook):
+                    webhook.status_code = client.post(webhook.url, json=webhook.body).status_code
+
+
+async def post_async(webhooks: Sequence[Webhook]) -> None:
+    """Same as `post`, awaited, and all at once."""
+
+    async def one(client: httpx.AsyncClient, webhook: Webhook) -> None:
+        with _noting(webhook):
+            webhook.status_code = (await client.post(webhook.url, json=webhook.body)).status_code
+
+    if webhooks:
+        async with httpx.AsyncClient(**_manners()) as client:
+            await asyncio.gather(*(one(client, webhook) for webhook in webhooks))
+
+
+@contextlib.contextmanager
+def _noting(webhook: Webhook) -> Iterator[None]:
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
+        webhook.error = f"{type(fault).__name__}: {fault}"
+
+
+def _manners() -> dict[str, Any]:
+    return {"timeout": LIMIT, "trust_env": False, "verify": _certificates()}
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return what takes some 40 ms to load, once."""
+    return ssl.create_default_context()
+
+
+def _event(job: SimulatedJob) -> dict[str, Any]:
+    """Return what is posted (vendor docs, webhooks page)."""
+    about = {"id": job.id, "track_id": job.request.get("track_id")}
+    if job.outcome == "failed":
+        return {"status": "failed", "message": "Processing failed", **about}
+    return {
+        "status": "success",
+        "output": job.image_urls(),
+        "generationTime": round(job.ready_at - job.started_at, 3),
+        "meta": job.meta(),
+        **about,
+    }
