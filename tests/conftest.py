@@ -8,6 +8,8 @@ from typer.testing import CliRunner, Result
 
 from modelslab_pony.cli import _app, _client
 from modelslab_pony.testing import Simulator, VirtualClock
+from modelslab_pony.testing._core import Core
+from support import held
 from support.both import Colour
 from support.scripted import Service
 
@@ -36,6 +38,12 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MODELSLAB_API_KEY", "MODELSLAB_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _simulators_keep_to_the_spec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every test: what the simulator answers in its spec dialect, unspoilt, is what the spec documents."""
+    monkeypatch.setattr(Core, "answer", held.to_the_spec(Core.answer))
 
 
 @pytest.fixture

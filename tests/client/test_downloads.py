@@ -145,14 +145,16 @@ def test_an_address_that_is_none_leaves_the_cdn(
     assert service.paths == ["text2img", PROXY]
 
 
-def test_a_picture_cut_by_its_connection_is_not_kept(
-    colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_picture_without_its_end_is_not_kept(
+    stated: bool, colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path
 ) -> None:
-    """Without a stated length nothing else shows that half of it is missing."""
+    """Cut by its connection, where no length shows it; or by a cache, which states the length of what it has."""
 
     def cut() -> httpx.Response:
-        response = httpx.Response(200, content=PNG)
-        del response.headers["content-length"]
+        response = httpx.Response(200, content=PNG[:-4])
+        if not stated:
+            del response.headers["content-length"]
         return response
 
     with pytest.raises(errors.DownloadError, match="no end"):

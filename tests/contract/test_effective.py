@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from contract import cases
 from modelslab_pony import ImageToImage, RetryPolicy, errors
 from modelslab_pony.requests import KINDS
 from modelslab_pony.testing import VirtualClock
 from modelslab_pony.testing._spec import operations
+from support import cases
 from support.both import Colour, Story
 from support.scripted import PNG
 from support.wire import Wire, post

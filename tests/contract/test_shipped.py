@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from contract import cases
 from modelslab_pony import TextToImage, errors
+from support import cases
 from support.both import Colour
 from support.wire import Wire, post
 

@@ -13,7 +13,7 @@ from attrs import frozen
 from modelslab_pony.testing import VirtualClock
 
 REPLIES = Path(__file__).parent.parent / "replies"
-PNG = b"\x89PNG\r\n\x1a\n" + b"the rest of a picture"
+PNG = b"\x89PNG\r\n\x1a\n" + b"the rest of a picture" + b"\0\0\0\0IEND\xaeB`\x82"
 
 
 @frozen

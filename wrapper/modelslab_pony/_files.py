@@ -36,11 +36,10 @@ def check_status(status_code: int) -> None:
 class Arrival:
     """Counts and judges the bytes of a download as they arrive."""
 
-    def __init__(self, max_bytes: int, announced: str | None, *, has_end: bool = True) -> None:
+    def __init__(self, max_bytes: int, announced: str | None) -> None:
         self.size = 0
         self.head = b""
         self.tail = b""
-        self._has_end = has_end
         self._max_bytes = max_bytes
         self._announced = int(announced) if announced and re.fullmatch(r"[0-9]{1,18}", announced) else None
         if self._announced is not None:
@@ -62,8 +61,8 @@ class Arrival:
             reason = f"cut short after {self.size} of {self._announced} bytes"
             raise NotAnImageError(reason, again=True)
         suffix = self._suffix()
-        # Where the protocol does not tell the end, only the picture itself can.
-        if not self._has_end and not has_trailer(suffix, self.head, self.tail, self.size):
+        # A connection or a cache may have cut it where no length shows it; the picture itself does.
+        if not has_trailer(suffix, self.head, self.tail, self.size):
             reason = f"cut short after {self.size} bytes: the picture has no end"
             raise NotAnImageError(reason, again=True)
         return suffix

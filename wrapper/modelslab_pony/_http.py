@@ -132,10 +132,7 @@ def arrival(response: httpx.Response, max_bytes: int) -> Arrival:
     check_status(response.status_code)
     headers = response.headers
     encoded = headers.get("content-encoding", "identity") != "identity"
-    # Without either, HTTP/1 ends a body by closing the connection, as does a fault on the way.
-    # Nor does the end of what was packed say that unpacking came to its end.
-    framed = "content-length" in headers or "transfer-encoding" in headers or response.http_version == "HTTP/2"
-    return Arrival(max_bytes, None if encoded else headers.get("content-length"), has_end=framed and not encoded)
+    return Arrival(max_bytes, None if encoded else headers.get("content-length"))
 
 
 def _reason(fault: Exception) -> str:

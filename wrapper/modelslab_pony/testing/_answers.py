@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from attrs import evolve, field, frozen
+
+PIECE = 65536
+"""Bytes that are sent at once."""
 
 Loss = Literal["", "refused", "before", "during", "after"]
 
@@ -47,27 +50,41 @@ class Answer:
     """Bytes of each of its pieces; 0 for all at once."""
     pause: float = 0.0
     """Seconds before each piece."""
+    padding: int = 0
+    """Zeros after its content, which are many and not kept."""
     length: int | None = None
     """The Content-Length that it states, where that is not its own."""
 
     @property
+    def arrives(self) -> int:
+        """Bytes of its body that are sent."""
+        whole = len(self.content) + self.padding
+        return whole // 2 if self.loss == "during" else whole
+
+    @property
     def stated_length(self) -> int:
         """The Content-Length that it states."""
-        return len(self.content) if self.length is None else self.length
+        return len(self.content) + self.padding if self.length is None else self.length
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that it states is sent, and nothing else."""
+        return self.arrives == self.stated_length
 
     def head(self) -> dict[str, str]:
         """Return all its headers."""
         return {"content-type": self.content_type, "content-length": str(self.stated_length), **self.headers}
 
-    def pieces(self) -> list[bytes]:
-        """Return what arrives of its content, in pieces."""
-        arrives = self.content[: len(self.content) // 2] if self.loss == "during" else self.content
-        size = self.piece or max(len(arrives), 1)
-        return [arrives[start : start + size] for start in range(0, len(arrives), size)]
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what is sent of its body."""
+        size = self.piece or PIECE
+        for start in range(0, self.arrives, size):
+            wanted = min(size, self.arrives - start)
+            yield self.content[start : start + wanted].ljust(wanted, b"\0")
 
     def bodiless(self) -> Answer:
         """Return what is answered to HEAD."""
-        return evolve(self, content=b"", length=self.stated_length)
+        return evolve(self, content=b"", padding=0, length=self.stated_length)
 
 
 def say(body: Mapping[str, Any], *, status_code: int = 200, job_id: int | str | None = None) -> Answer:

@@ -56,7 +56,6 @@ class Core:
 
     def __init__(self, options: Options, chance: random.Random) -> None:
         self.options = options
-        self.balance = options.balance
         self.jobs = Jobs(options.retention)
         self.queue = Queue(options.workers)
         self.webhooks = Webhooks(hosts=options.webhook_hosts, retention=options.retention)
@@ -157,11 +156,12 @@ class Core:
         if wait is not None:
             return says.too_many(f"Rate limit exceeded. Maximum {options.queue_limit} queued requests allowed.", wait)
         job = self._job(operation, request, origin, now)
-        if options.price * job.samples > self.balance + 1e-9:
+        left = round(options.balance - options.price * job.samples, 9)  # or cents would drift
+        if left < 0:
             return says.no_credits()
         job.given = {name: image for name, image in given.items() if image is not None}
         job.started_at, job.ready_at = self.queue.enter(now, options.eta)
-        self.balance -= options.price * job.samples
+        options.balance = left
         self.jobs.add(job, now)
         self._use(job.request["model_id"], now)
         if job.request.get("webhook"):
@@ -201,7 +201,7 @@ class Core:
         )
 
     def _fetch(self, name: str, now: float) -> Answer:
-        job = self.jobs.get(name)
+        job = self.jobs.find(name)
         return self._says.no_such_job() if job is None else self._standing(job, now)
 
     def _standing(self, job: SimulatedJob, now: float, *, first: bool = False) -> Answer:
@@ -213,7 +213,7 @@ class Core:
 
     def _image(self, name: str, now: float, place: str) -> Answer:
         number, _, index = name.removesuffix(".png").rpartition("-")
-        job = self.jobs.get(number)
+        job = self.jobs.find(number)
         known = job is not None and re.fullmatch(r"[0-3]", index) and int(index) < job.samples
         if job is None or not known or job.outcome != "success":
             return nothing(f"no image {name}")
@@ -240,7 +240,7 @@ class Core:
         return say({"status": "success", "processing_count": self.queue.length(now), "message": said})
 
     def _wallet_balance(self) -> Answer:
-        return say({"status": "success", "data": {"balance": round(self.balance, 6), "currency": "USD"}})
+        return say({"status": "success", "data": {"balance": self.options.balance, "currency": "USD"}})
 
     def _model_reload(self, model_id: str, now: float) -> Answer:
         """Begin to load a model, or tell whether it is there; one that nobody used for a week is put away."""

@@ -134,7 +134,7 @@ class Observed(Spec):
         return {
             name: _number(value) if fields.get(name, {}).get("type") in {"integer", "number"} else value
             for name, value in body.items()
-            if value is not None or name in body_schema(operation)["required"]
+            if value is not None
         }
 
     def processing(self, job: SimulatedJob, now: float, *, first: bool) -> Answer:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal
 
@@ -128,27 +129,33 @@ class Queue:
         return began, began + seconds
 
 
-class Jobs:
+class Jobs(Mapping[int | str, SimulatedJob]):
     """Every job by its id, in the order of acceptance; the oldest finished ones are forgotten."""
 
     def __init__(self, retention: int) -> None:
         self.retention = retention
         self.accepted = 0
-        self._jobs: dict[str, SimulatedJob] = {}
+        self._jobs: dict[int | str, SimulatedJob] = {}
+
+    def __getitem__(self, id: int | str) -> SimulatedJob:
+        return self._jobs[id]
+
+    def __iter__(self) -> Iterator[int | str]:
+        return iter(list(self._jobs))  # another thread may add one
+
+    def __len__(self) -> int:
+        return len(self._jobs)
 
     def add(self, job: SimulatedJob, now: float) -> None:
         """Keep a job, and forget the oldest finished ones beyond the limit."""
         self.accepted += 1
-        self._jobs[str(job.id)] = job
+        self._jobs[job.id] = job
         surplus = max(len(self._jobs) - self.retention, 0)
         finished = (name for name, old in self._jobs.items() if old.ready_at <= now)
         for name in list(islice(finished, surplus)):
             del self._jobs[name]
 
-    def get(self, name: str) -> SimulatedJob | None:
-        """Return a job by its id as it stands in a request."""
-        return self._jobs.get(name)
-
-    def by_id(self) -> dict[int | str, SimulatedJob]:
-        """Return each job by its id, in the order of acceptance."""
-        return {job.id: job for job in self._jobs.values()}
+    def find(self, text: str) -> SimulatedJob | None:
+        """Return a job by its id as it stands in a request: a text."""
+        number = int(text) if re.fullmatch(r"[1-9][0-9]{0,17}", text) else text
+        return self._jobs.get(number)

@@ -39,6 +39,11 @@ def _one_of(kind: Any) -> Any:
     return check
 
 
+def _text(_: Any, attribute: attrs.Attribute[str], value: Any) -> None:
+    if not isinstance(value, str):  # it is a key: its type is all that is shown
+        raise ValueError(f"{attribute.name} must be a text, not of type {type(value).__name__}")  # noqa: TRY004 - one error for all options
+
+
 def _texts(_: Any, attribute: attrs.Attribute[Collection[str]], value: Any) -> None:
     if isinstance(value, str) or not isinstance(value, Collection) or not all(isinstance(one, str) for one in value):
         raise ValueError(f"{attribute.name} must be a set or list of texts, not {value!r}")
@@ -54,7 +59,7 @@ class Options:
     eta: float = field(validator=_number)
     outcome: Outcome = field(validator=_one_of(Outcome))
     dialect: Name = field(validator=_one_of(Name))
-    key: str | None = field(repr=False, validator=_optional(attrs.validators.instance_of(str)))
+    key: str | None = field(repr=False, validator=_optional(_text))
     models: Collection[str] | None = field(validator=_optional(_texts))
     queue_limit: int | None = field(validator=_optional(_count))
     workers: int = field(validator=_count)

@@ -33,7 +33,7 @@ def routes(simulator: Simulator) -> list[Route]:
         return JSONResponse(state(simulator))
 
     def drawn(request: Request) -> Response:  # not async: drawn in a thread, beside the requests
-        job = simulator.jobs.get(_id(request.path_params["id"]))
+        job = simulator.jobs.find(request.path_params["id"])
         index = request.path_params["index"]
         if job is None or index >= job.samples or job.status(simulator.now()) != "success":
             return Response(status_code=404)
@@ -120,10 +120,6 @@ def _job(job: SimulatedJob, now: float) -> dict[str, Any]:
         if status == "success"
         else [],
     }
-
-
-def _id(text: str) -> int | str:
-    return int(text) if text.isdecimal() and len(text) < 18 else text
 
 
 @lru_cache(maxsize=256)

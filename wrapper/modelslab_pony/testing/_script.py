@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 from attrs import define
@@ -40,7 +41,8 @@ class Rule:
         return call.operation == self.on or call.operation in GROUPS.get(self.on, ())
 
     def __str__(self) -> str:
-        listed = ", ".join("nothing" if fault is None else repr(fault) for fault in self.faults)
+        runs = [(repr(fault) if fault else "nothing", len(list(run))) for fault, run in groupby(self.faults)]
+        listed = ", ".join(f"{times} times {said}" if times > 1 else said for said, times in runs)
         where = "a function" if callable(self.on) else self.on or "any request"
         return f"{listed} on {where}{', always' if self.repeats else ''}"
 

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import httpx
@@ -22,7 +22,7 @@ from modelslab_pony.testing._answers import Answer, Call
 from modelslab_pony.testing._clock import VirtualClock
 from modelslab_pony.testing._core import Core
 from modelslab_pony.testing._dialects import Name
-from modelslab_pony.testing._jobs import Outcome, SimulatedJob, Submission
+from modelslab_pony.testing._jobs import Jobs, Outcome, Submission
 from modelslab_pony.testing._options import DAY, FIRST_BALANCE, PRICE, QUEUE_LIMIT, RETENTION, Options
 from modelslab_pony.testing._script import Faults
 from modelslab_pony.testing._transport import SimulatorTransport
@@ -76,7 +76,7 @@ class Simulator:
     - `models`*: the only models that there are; None for any.
     - `queue_limit`*: how many jobs may wait or be worked on at once (the service has 5, 10 or 15, by
       plan); None for any number. `workers`: how many are worked on at once, first in, first out.
-    - `balance`: the money of the account. `price`*: what an image costs, from acceptance on.
+    - `balance`*: the money of the account. `price`*: what an image costs, from acceptance on.
     - `unsafe_words`*: with one of them in the prompt, the safety checker withholds the images.
     - `image_life`*: seconds after which an image's URL answers 404.
     - `webhook_hosts`: hosts beside this machine that webhooks may be posted to.
@@ -96,6 +96,7 @@ class Simulator:
     key = _Option[str | None]()
     models = _Option[Collection[str] | None]()
     queue_limit = _Option[int | None]()
+    balance = _Option[float]()
     price = _Option[float]()
     unsafe_words = _Option[Collection[str]]()
     image_life = _Option[float]()
@@ -150,9 +151,9 @@ class Simulator:
         return self._core.faults
 
     @property
-    def jobs(self) -> Mapping[int | str, SimulatedJob]:
+    def jobs(self) -> Jobs:
         """Every job that was accepted and is remembered, by id, in order."""
-        return self._core.jobs.by_id()
+        return self._core.jobs
 
     @property
     def submissions(self) -> list[Submission]:
@@ -163,15 +164,6 @@ class Simulator:
     def webhooks(self) -> list[Webhook]:
         """Every webhook whose time has come, and what became of it."""
         return list(self._core.webhooks.past)
-
-    @property
-    def balance(self) -> float:
-        """What money is left; may be set."""
-        return self._core.balance
-
-    @balance.setter
-    def balance(self, amount: float) -> None:
-        self._core.balance = amount
 
     @property
     def queued(self) -> int:

@@ -71,8 +71,9 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
     def _pieces(self) -> Iterator[bytes]:
         left = self._answer.stated_length
         for piece in self._answer.pieces():
-            if left > 0:
-                yield piece[:left]
+            if left <= 0:
+                break
+            yield piece[:left]
             left -= len(piece)
 
     def _check_patience(self) -> None:
@@ -80,7 +81,7 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
             raise httpx.ReadTimeout("the read operation timed out", request=self._request)
 
     def _check_end(self) -> None:
-        if self._request.method != "HEAD" and sum(map(len, self._answer.pieces())) < self._answer.stated_length:
+        if self._request.method != "HEAD" and self._answer.arrives < self._answer.stated_length:
             message = "peer closed connection without sending complete message body"
             raise httpx.RemoteProtocolError(message, request=self._request)
 

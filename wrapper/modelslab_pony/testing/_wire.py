@@ -41,16 +41,15 @@ class WireResponse(Response):
         """Send it, or what arrives of it."""
         answer = self._answer
         await asyncio.sleep(answer.delay)
-        if answer.loss or (answer.stated_length != len(answer.content) and scope["method"] != "HEAD"):
+        if answer.loss or (not answer.is_whole and scope["method"] != "HEAD"):
             await self._break(scope, receive)
-        elif answer.piece:
-            await send({"type": "http.response.start", "status": answer.status_code, "headers": self.raw_headers})
-            for piece in answer.pieces():
+            return
+        await send({"type": "http.response.start", "status": answer.status_code, "headers": self.raw_headers})
+        for piece in answer.pieces():
+            if answer.pause:
                 await asyncio.sleep(answer.pause)
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        else:
-            await super().__call__(scope, receive, send)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
     async def _break(self, scope: Scope, receive: Receive) -> None:
         """Write what still arrives, and close the connection."""

@@ -165,13 +165,13 @@ class CutShort(Fault):
 
 @frozen
 class Oversized(Fault):
-    """The content is filled up with zeros to `size` bytes."""
+    """The content is filled up with zeros to `size` bytes; the default is more than any image may have."""
 
-    size: int = field(default=80 * MEBIBYTE, validator=[_whole, attrs.validators.ge(0)])
+    size: int = field(default=300 * MEBIBYTE, validator=[_whole, attrs.validators.ge(0)])
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
-        return evolve(answer, content=answer.content.ljust(self.size, b"\0"))
+        return evolve(answer, padding=max(0, self.size - len(answer.content)))
 
 
 @frozen

@@ -1,0 +1,479 @@
+"""What goes wrong on demand goes wrong alike through the transport and on the wire."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from attrs import frozen
+
+from modelslab_pony import PonyClient, PonyError, RetryPolicy, TextToImage
+from modelslab_pony.testing import Simulator, VirtualClock, faults
+from modelslab_pony.testing._script import add_text
+from modelslab_pony.testing.faults import (
+    HTML,
+    ContentType,
+    CutShort,
+    Drop,
+    Fault,
+    Late,
+    Oversized,
+    RateLimited,
+    Redirect,
+    Refuse,
+    Reply,
+    Trickle,
+    WrongLength,
+)
+from modelslab_pony.testing.server import serving
+from support.both import KEY, Colour, Story
+from support.wire import post
+
+ONCE = RetryPolicy(attempts=1)
+AGAIN = RetryPolicy(attempts=3, min_delay=0.05, max_delay=1)
+PATIENCE = 0.4
+"""Seconds that the clients of these tests wait for an answer."""
+
+
+@frozen
+class Door:
+    """One way to a simulator: through its transport with a virtual clock, or over real sockets."""
+
+    name: str
+
+    def play(self, story: Story, colour: Colour, prepare: Callable[[Simulator], object], **options: Any) -> Any:
+        """Return the simulator and what a story returned or raised."""
+        clock = VirtualClock() if self.name == "transport" else None
+        simulator = Simulator(eta=0, clock=clock or time.monotonic)
+        timeout = httpx.Timeout(PATIENCE)
+        prepare(simulator)
+        try:
+            if clock is not None:
+                done = colour.play_on(story, simulator.transport(), clock, timeout=timeout, **options)
+            else:
+                kind = httpx.HTTPTransport if colour.name == "sync" else httpx.AsyncHTTPTransport
+                with serving(simulator) as url:
+                    transport = kind(verify=False)  # plain HTTP: no certificates to load
+                    done = colour.play_on(story, transport, None, base_url=url, timeout=timeout, **options)
+        except PonyError as error:
+            return simulator, error
+        return simulator, done
+
+
+@pytest.fixture(params=["transport", "wire"])
+def door(request: pytest.FixtureRequest) -> Door:
+    return Door(request.param)
+
+
+def submit(pony: Any) -> Generator[Any, Any, Any]:
+    return (yield pony.submit(TextToImage("a lighthouse", seed=7)))
+
+
+def make(pony: Any) -> Generator[Any, Any, Any]:
+    generation = yield pony.text2img("a lighthouse", seed=7)
+    return (yield generation.images[0].read())
+
+
+SUBMISSIONS: dict[str, tuple[Fault, str, int]] = {
+    # what goes wrong: the fault, what the client says, how many jobs were accepted
+    "refused": (Refuse(0.3), "TransportError", 0),
+    "dropped": (Drop(), "SubmissionUnknown", 1),
+    "dropped unread": (Drop(accepted=False), "SubmissionUnknown", 0),
+    "dropped halfway": (Drop("during"), "SubmissionUnknown", 1),
+    "dropped after": (Drop("after"), "Job", 1),
+    "late": (Late(PATIENCE / 4), "Job", 1),
+    "too late": (Late(PATIENCE * 2), "SubmissionUnknown", 1),
+    "trickling": (Trickle(64, 0.01), "Job", 1),
+    "trickling too slowly": (Trickle(64, PATIENCE * 2), "SubmissionUnknown", 1),
+    "length too large": (WrongLength(50), "Job", 1),
+    "length too small": (WrongLength(-50), "UnknownResponseError", 1),
+    "truncated": (CutShort(), "UnknownResponseError", 1),
+    "empty": (CutShort(0), "UnknownResponseError", 1),
+    "502": (HTML(502), "UnknownServerError", 0),
+    "503": (HTML(503), "UnknownServerError", 0),
+    "522": (HTML(522), "UnknownServerError", 0),
+    "502 after acceptance": (HTML(502, accepted=True), "UnknownServerError", 1),
+    "challenge": (HTML(200), "UnknownResponseError", 0),
+    "429": (RateLimited(3), "RateLimitError", 0),
+    "429 without a wait": (RateLimited(None), "RateLimitError", 0),
+    "redirect": (Redirect(), "UnknownResponseError", 0),
+    "anything": (Reply(200, {"status": "error", "message": "Invalid Api Key"}), "AuthenticationError", 0),
+}
+
+
+@pytest.mark.parametrize("name", SUBMISSIONS)
+def test_a_submission(name: str, door: Door, colour: Colour) -> None:
+    """What the client says, and whether the service took it: the same through both doors."""
+    fault, said, accepted = SUBMISSIONS[name]
+    simulator, found = door.play(submit, colour, lambda made: made.faults.add(fault, on="text2img"), retry=ONCE)
+    assert (type(found).__name__.removeprefix("Async"), len(simulator.jobs)) == (said, accepted)
+    if name.startswith("429"):
+        assert found.retry_after == fault.retry_after  # type: ignore[attr-defined]  # that is its class
+    told = [submission.status_code for submission in simulator.submissions]
+    lost = {"dropped", "dropped unread", "dropped halfway", "refused"}
+    assert told in ([None], []) if name in lost else len(told) == 1 and told[0] is not None
+
+
+RETRIED = {"refused": (Refuse(0.1), True), "429": (RateLimited(0.1), True), "dropped": (Drop(), False)}
+
+
+@pytest.mark.parametrize("name", RETRIED)
+def test_a_submission_is_sent_again_only_when_it_cannot_have_been_taken(name: str, door: Door, colour: Colour) -> None:
+    """A closed door and a full queue; never a lost answer."""
+    fault, again = RETRIED[name]
+    simulator, found = door.play(submit, colour, lambda made: made.faults.add(fault, on="text2img"), retry=AGAIN)
+    assert len(simulator.jobs) == 1
+    assert isinstance(found, PonyError) is not again
+
+
+IMAGES: dict[str, tuple[Fault, str, bool]] = {
+    # what goes wrong: the fault, of which copies, whether the picture arrives
+    "cut short": (CutShort(), "image", False),
+    "cut short, the copy whole": (CutShort(), "output", True),
+    "oversized": (Oversized(), "image", False),
+    "oversized, the copy not": (Oversized(), "output", True),
+    "called a text": (ContentType("text/plain"), "image", True),
+    "a page": (HTML(200), "image", False),
+    "502": (HTML(502), "image", False),
+    "502, the copy there": (HTML(502), "output", True),
+    "length too large": (WrongLength(1000), "image", False),
+    "length too small": (WrongLength(-1000), "image", False),
+    "dropped halfway": (Drop("during"), "image", False),
+    "trickling": (Trickle(4096, 0.001), "image", True),
+    "elsewhere": (Redirect(), "image", False),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_image(name: str, door: Door, colour: Colour) -> None:
+    """Whole, or a `DownloadError` with the job's id; the copy is taken where it is good."""
+    fault, on, arrives = IMAGES[name]
+    simulator, found = door.play(make, colour, lambda made: made.faults.add(fault, on=on, times=None), retry=AGAIN)
+    (job,) = simulator.jobs.values()
+    if arrives:
+        simulator.faults.clear()
+        assert found == simulator.answer("GET", job.image_urls()[0]).content
+    else:
+        assert (type(found).__name__, found.job_id) == ("DownloadError", job.id)
+
+
+def test_nothing_half_written_stays(door: Door, colour: Colour, tmp_path: Path) -> None:
+    """Of a picture that was cut short."""
+
+    def save(pony: Any) -> Generator[Any, Any, Any]:
+        generation = yield pony.text2img("a lighthouse")
+        return (yield generation.images[0].save(tmp_path))
+
+    _, found = door.play(save, colour, lambda made: made.faults.add(CutShort(0.9), on="image", times=None))
+    assert isinstance(found, PonyError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_key_does_not_go_where_a_redirect_points(door: Door, colour: Colour) -> None:
+    """Not even to another path of the same host."""
+    elsewhere = Simulator(eta=0)
+    with serving(elsewhere) as url:
+        redirect = Redirect(f"{url}/text2img", 307)
+        simulator, found = door.play(submit, colour, lambda made: made.faults.add(redirect, on="text2img"))
+    assert isinstance(found, PonyError)
+    assert list(elsewhere.requests) == []
+    assert len(simulator.jobs) == 0
+
+
+def test_a_script_gives_each_request_its_fault(door: Door, colour: Colour) -> None:
+    """In order; None lets one pass; after its end all is well."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        found = []
+        for _ in range(5):
+            try:
+                yield pony.submit(TextToImage("a lighthouse"))
+                found.append("taken")
+            except PonyError as error:
+                found.append(type(error).__name__)
+        return found
+
+    def prepare(simulator: Simulator) -> None:
+        simulator.faults.script(None, HTML(502), None, Drop("during"), on="submission")
+
+    simulator, found = door.play(story, colour, prepare, retry=ONCE)
+    assert found == ["taken", "UnknownServerError", "taken", "SubmissionUnknown", "taken"]
+    assert len(simulator.jobs) == 4
+
+
+def test_a_fetch_that_goes_wrong_loses_nothing(door: Door, colour: Colour) -> None:
+    """Both forms of it; the client asks again and gets the images that were paid for."""
+
+    def prepare(simulator: Simulator) -> None:
+        simulator.eta = 0.3
+        simulator.faults.script(HTML(503), Drop(), CutShort(), Refuse(0.1), on="fetch")
+
+    simulator, found = door.play(make, colour, prepare, retry=RetryPolicy(attempts=6, min_delay=0.05, max_delay=0.2))
+    assert found.startswith(b"\x89PNG")
+    assert len(simulator.jobs) == 1
+
+
+# --- on the wire alone ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def simulator() -> Simulator:
+    return Simulator(eta=0)
+
+
+def is_open(url: str) -> bool:
+    parts = urlsplit(url)
+    with socket.socket() as probe:
+        return probe.connect_ex((parts.hostname or "", parts.port or 0)) == 0
+
+
+def test_nobody_listens_while_connections_are_refused(simulator: Simulator) -> None:
+    """From the moment that it is demanded, until its time is up; then on the same port."""
+    with serving(simulator) as url:
+        assert is_open(url)
+        simulator.faults.add(Refuse(0.3))
+        assert not is_open(url)
+        deadline = time.monotonic() + 10
+        while not is_open(url):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert post(f"{url}/text2img", {}).status_code == 400
+
+
+def test_a_live_connection_does_not_outlast_a_refusal(simulator: Simulator) -> None:
+    """The answer before it says that it is the last; the next is refused."""
+    simulator.faults.script(None, Refuse(30))
+    with serving(simulator) as url:
+        assert is_open(url)
+        connection = http.client.HTTPConnection(urlsplit(url).netloc)
+        connection.request("GET", "/api")
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.headers["connection"] == "close"
+        with pytest.raises(ConnectionRefusedError):
+            connection.request("GET", "/api")
+        connection.close()
+
+
+def test_clearing_the_faults_opens_the_door(simulator: Simulator) -> None:
+    """At once, and from another thread."""
+    with serving(simulator) as url:
+        simulator.faults.add(Refuse(60), times=None)
+        assert not is_open(url)
+        simulator.faults.clear()
+        deadline = time.monotonic() + 10
+        while not is_open(url):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_a_server_ends_with_its_door_closed(simulator: Simulator) -> None:
+    """And a new one may take its port."""
+    with serving(simulator) as url:
+        simulator.faults.add(Refuse(60))
+        port = urlsplit(url).port or 0
+    simulator.faults.clear()
+    with serving(simulator, port) as url:
+        assert is_open(url)
+
+
+def test_what_arrives_of_a_broken_answer(simulator: Simulator) -> None:
+    """Byte by byte: the stated length, the half that comes, the end of the connection."""
+    with serving(simulator) as url:
+        parts = urlsplit(url)
+        for fault, stated, comes in [
+            (Drop("before"), None, None),
+            (Drop("during"), 60, 30),
+            (Drop("after"), 60, 60),
+            (WrongLength(7), 67, 60),
+            (WrongLength(-7), 53, 60),
+            (CutShort(0.25), 15, 15),
+        ]:
+            simulator.faults.script(Reply(200, b"x" * 60))
+            whole = raw(parts, 1)
+            assert whole.count(b"x") == 60
+            simulator.faults.clear()
+            simulator.faults.add(_Of60(fault))
+            came = raw(parts, 1)
+            head, _, body = came.partition(b"\r\n\r\n")
+            assert len(body) == (comes or 0)
+            assert (b"content-length: %d" % stated in head) if stated is not None else came == b""
+
+
+@frozen
+class _Of60(Fault):
+    """A fault of an answer of 60 bytes."""
+
+    fault: Fault
+
+    def spoil(self, answer: Any) -> Any:
+        return self.fault.spoil(Reply(200, b"x" * 60).spoil(answer))
+
+
+def raw(parts: Any, seconds: float) -> bytes:
+    """Return all that comes over a connection until it ends, or nothing comes any more."""
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.settimeout(seconds)
+        connection.sendall(b"GET /images/x.png HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        came = b""
+        while piece := connection.recv(65536):
+            came += piece
+        return came
+
+
+def test_threads_may_share_a_server_with_faults(simulator: Simulator) -> None:
+    """Each answer is right or spoilt as demanded; none is lost, and none counted twice."""
+    simulator.faults.add(HTML(502), on="text2img", times=20)
+    simulator.queue_limit = None
+    statuses: list[int] = []
+
+    def customer(url: str) -> None:
+        for _ in range(20):
+            answer = post(f"{url}/text2img", {"key": "k", "model_id": "m", "prompt": "p"})
+            statuses.append(answer.status_code)
+
+    with serving(simulator) as url:
+        threads = [threading.Thread(target=customer, args=(url,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(statuses) == [200] * 60 + [502] * 20
+    assert len(simulator.jobs) == 60
+
+
+# --- through the transport alone -----------------------------------------------------------------------------
+
+
+def test_time_that_a_late_answer_takes_is_virtual(clock: VirtualClock) -> None:
+    """An hour in no time; a client that does not wait so long gives up after its own patience."""
+    simulator = Simulator(eta=0, clock=clock)
+    simulator.faults.add(Late(3600), times=2)
+    with httpx.Client(transport=simulator.transport(), timeout=None) as patient:  # noqa: S113 - that is the case
+        patient.get("https://modelslab.com/")
+    assert clock.time == 3600
+    with httpx.Client(transport=simulator.transport(), timeout=30) as hasty, pytest.raises(httpx.ReadTimeout):
+        hasty.get("https://modelslab.com/")
+    assert clock.time == 3630
+
+
+def test_the_transport_is_an_ordinary_one(clock: VirtualClock) -> None:
+    """`PonyClient` takes any httpx client that has it; the key stays where it was."""
+    simulator = Simulator(eta=0, key=KEY, clock=clock)
+    with httpx.Client(transport=simulator.transport()) as inner, PonyClient(KEY, http_client=inner) as pony:
+        assert pony.text2img("a lighthouse").images[0].read()[:4] == b"\x89PNG"
+
+
+# --- how they are demanded ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        (Late, -1, "seconds must be a number of seconds"),
+        (Late, float("nan"), "seconds must be"),
+        (Late, "5", "seconds must be"),
+        (Refuse, None, "seconds must be"),
+        (Trickle, 0, "size"),
+        (CutShort, 1, "keep"),
+        (WrongLength, 0, "by"),
+        (HTML, 99, "status_code must be an HTTP status"),
+        (HTML, "502", "status_code must be"),
+        (RateLimited, "soon", "retry_after must be"),
+        (Drop, "sometime", "when"),
+        (Redirect, "a b", "to"),
+        (Oversized, -1, "size"),
+        (faults.WebhookTwice, -1, "apart must be"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_refused(kind: Any, given: Any, said: str) -> None:
+    """The message names the field."""
+    with pytest.raises((ValueError, TypeError), match=said):
+        kind(given)
+
+
+@pytest.mark.parametrize(
+    ("add", "said"),
+    [
+        (lambda given: given.add(HTML(502), on="text2image"), "on must be one of text2img"),
+        (lambda given: given.add(HTML(502), times=0), "times must be"),
+        (lambda given: given.add(HTML(502), times=True), "times must be"),
+        (lambda given: given.add("html:502"), "a fault must be one of"),
+        (lambda given: given.script(HTML), "a fault must be one of"),
+        (lambda given: given.add(HTML(502), on="webhook"), "faults of webhooks"),
+        (lambda given: given.add(faults.WebhookNever(), on="fetch"), "faults of webhooks"),
+        (lambda given: given.script(faults.WebhookNever(), HTML(502)), "faults of webhooks"),
+    ],
+)
+def test_a_demand_that_cannot_be_is_refused(add: Callable[[Any], Any], said: str, simulator: Simulator) -> None:
+    """And nothing is kept of it."""
+    with pytest.raises(ValueError, match=said):
+        add(simulator.faults)
+    assert str(simulator.faults) == ""
+
+
+def test_the_first_rule_that_applies_decides(simulator: Simulator) -> None:
+    """Groups, operations, functions; a rule that is used up is gone, one without end stays."""
+    given = simulator.faults
+    given.add(HTML(503), on="image", times=None)
+    given.add(HTML(502), on="fetch", times=2)
+    given.add(HTML(522), on=lambda call: b"needle" in call.body)
+
+    def status(method: str, path: str, body: bytes = b"{}") -> int:
+        return simulator.answer(method, f"https://modelslab.com{path}", body).status_code
+
+    pictures = [status("GET", path) for path in ("/images/1-0.png", "/cdn/1-0.png", "/uploads/1")]
+    assert pictures == [503, 503, 404]
+    assert [status("POST", f"/api/v6/images/{path}") for path in ("fetch", "fetch/1", "fetch")] == [502, 502, 400]
+    assert [status("POST", "/api/v6/images/text2img", b'"needle"') for _ in range(2)] == [522, 400]
+    assert str(given) == "HTML(status_code=503, accepted=False) on image, always"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("html", "HTML(status_code=502, accepted=False) on any request"),
+        ("html:522@fetch*3", "3 times HTML(status_code=522, accepted=False) on fetch"),
+        ("late:0.5@image*always", "Late(seconds=0.5) on image, always"),
+        ("rate-limited:none@submission", "RateLimited(retry_after=None) on submission"),
+        ("drop:during@text2img", "Drop(when='during', accepted=True) on text2img"),
+        ("redirect:https://x.example/a", "Redirect(to='https://x.example/a', status_code=307) on any request"),
+        ("content-type:text/plain@proxy", "ContentType(type='text/plain') on proxy"),
+        ("wrong-length:-5", "WrongLength(by=-5) on any request"),
+        ("webhook-twice:2", "WebhookTwice(apart=2) on webhook"),
+        ("webhook-never*2", "2 times WebhookNever() on webhook"),
+    ],
+)
+def test_a_fault_in_words(text: str, told: str, simulator: Simulator) -> None:
+    """As the command line takes it."""
+    add_text(simulator.faults, text)
+    assert str(simulator.faults) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "must be NAME"),
+        ("fire", "with a NAME of"),
+        ("html:", "status_code must be"),
+        ("late", "late takes a value"),
+        ("webhook-never:1", "takes no value"),
+        ("html@nowhere", "on must be one of"),
+        ("html*0", "times must be"),
+        ("html*many", "must be NAME"),
+    ],
+)
+def test_a_fault_in_words_that_cannot_be(text: str, said: str, simulator: Simulator) -> None:
+    """The message repeats the words, and says what they may be."""
+    with pytest.raises(ValueError, match=said) as raised:
+        add_text(simulator.faults, text)
+    assert repr(text) in str(raised.value) or said.startswith(("on", "times"))
+    assert str(simulator.faults) == ""
