@@ -24,6 +24,7 @@ def simulator(
         list[str] | None,
         typer.Option(help="What is to go wrong: NAME[:VALUE][@ON][*TIMES], as in html:502@fetch*3. Repeatable."),
     ] = None,
+    image_life: Annotated[float, typer.Option(min=0, help="Seconds after which an image is gone.")] = 24 * 3600.0,
     webhook_host: Annotated[
         list[str] | None, typer.Option(help="A host beside this machine that webhooks may go to. Repeatable.")
     ] = None,
@@ -31,7 +32,7 @@ def simulator(
     """Run a stand-in for the service, without key or cost."""
     try:
         from modelslab_pony.testing import Simulator, server  # noqa: PLC0415 - an extra of its own
-        from modelslab_pony.testing._script import add_text  # noqa: PLC0415 - likewise
+        from modelslab_pony.testing._script import add_texts  # noqa: PLC0415 - likewise
     except ModuleNotFoundError as error:
         _stop(f"{error.name} is missing: pip install 'modelslab-pony[testing]'")
     standing_in = Simulator(
@@ -44,12 +45,12 @@ def simulator(
         workers=workers,
         balance=balance,
         retention=retention,
+        image_life=image_life,
         webhook_hosts=webhook_host or (),
         log=lambda call, answer: typer.echo(f"simulator: {call.method} {call.url} -> {answer.said}"),
     )
     try:
-        for text in fault or ():
-            add_text(standing_in.faults, text)
+        add_texts(standing_in.faults, fault or ())
     except ValueError as error:
         _stop(f"--fault {error}", code=2)
     try:
@@ -57,9 +58,10 @@ def simulator(
     except OSError as error:
         _stop(f"port {port} cannot be used ({error}); try --port 0")
     url = running.base_url
-    typer.echo(f"simulator: a page for people is at {url.removesuffix(server.BASE_PATH)}/")
     typer.echo(f"simulator: listening on {url}")
-    typer.echo(f"simulator: MODELSLAB_BASE_URL={url} MODELSLAB_API_KEY=any pony text2img 'a lighthouse at dusk'")
+    wanted = "any" if key is None else "..."
+    typer.echo(f"simulator: MODELSLAB_BASE_URL={url} MODELSLAB_API_KEY={wanted} pony text2img 'a lighthouse at dusk'")
+    typer.echo(f"simulator: a page for people is at {url.removesuffix(server.BASE_PATH)}/")
     running.run()
 
 

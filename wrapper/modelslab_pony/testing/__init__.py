@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from modelslab_pony.testing import faults as faults
+    from modelslab_pony.testing._answers import Answer as Answer, Call as Call
     from modelslab_pony.testing._clock import VirtualClock as VirtualClock
     from modelslab_pony.testing._jobs import SimulatedJob as SimulatedJob, Submission as Submission
-    from modelslab_pony.testing._simulator import Simulator as Simulator
+    from modelslab_pony.testing._script import Faults as Faults
+    from modelslab_pony.testing._simulator import Exchange as Exchange, Simulator as Simulator
     from modelslab_pony.testing._webhooks import Webhook as Webhook
 
 _HOME = {
+    "Answer": "_answers",
+    "Call": "_answers",
+    "Exchange": "_simulator",
+    "Faults": "_script",
     "SimulatedJob": "_jobs",
     "Simulator": "_simulator",
     "Submission": "_jobs",
@@ -27,11 +33,13 @@ _HOME = {
 __all__ = sorted([*_HOME, "faults"])  # noqa: PLE0605 - a list, which a test holds to the imports above
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        found = import_module(f"{__name__}.{_HOME.get(name, name)}")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{error}: pip install 'modelslab-pony[testing]'", name=error.name) from None
-    return getattr(found, name) if name in _HOME else found
+if not TYPE_CHECKING:  # or a misspelt name would pass for Any
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            found = import_module(f"{__name__}.{_HOME.get(name, name)}")
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(f"{error}: pip install 'modelslab-pony[testing]'", name=error.name) from None
+        return getattr(found, name) if name in _HOME else found

@@ -3,33 +3,68 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
+from weakref import WeakKeyDictionary
 
 from modelslab_pony.async_client import AsyncPonyClient
 from modelslab_pony.client import PonyClient
 
+QUIET = 5
+"""Rounds of the event loop without a look at the clock after which everybody is taken to sleep."""
+
 
 class VirtualClock:
-    """A clock for tests: `sleep` returns at once, and the time has passed."""
+    """A clock for tests: `sleep` returns at once, and the time has passed.
+
+    Tasks of one event loop sleep side by side, as they would in real time: the time goes on when all
+    of them sleep, to the first that wakes. Threads sleep one after the other.
+
+    Attributes: `time`, in seconds; `sleeps`, how long each sleep was, in order.
+    """
 
     def __init__(self, start: float = 0.0) -> None:
         self.time = start
         """Seconds."""
         self.sleeps: list[float] = []
         """How long each sleep was, in order."""
+        self._looks = 0
+        self._count = itertools.count()
+        self._waking: WeakKeyDictionary[asyncio.AbstractEventLoop, list[tuple[float, int]]] = WeakKeyDictionary()
+
+    def __repr__(self) -> str:
+        return f"VirtualClock(time={self.time:g})"
 
     def now(self) -> float:
         """Return the time, in seconds."""
+        self._looks += 1  # who looks at the clock is awake
         return self.time
 
     def sleep(self, seconds: float) -> None:
-        """Let the time pass."""
+        """Let the time pass. Raises `ValueError` for a time that would go back."""
+        if not seconds >= 0:
+            raise ValueError(f"seconds must be 0 or more, not {seconds!r}")
         self.sleeps.append(seconds)
         self.time += seconds
 
     async def sleep_async(self, seconds: float) -> None:
-        """Same as `sleep`, awaited; other tasks get their turn."""
-        self.sleep(seconds)
-        await asyncio.sleep(0)
+        """Same as `sleep`, awaited, beside other tasks."""
+        if not seconds >= 0:
+            raise ValueError(f"seconds must be 0 or more, not {seconds!r}")
+        self.sleeps.append(seconds)
+        waking = self._waking.setdefault(asyncio.get_running_loop(), [])
+        mine = (self.time + seconds, next(self._count))
+        heapq.heappush(waking, mine)
+        try:
+            quiet = 0
+            while quiet < QUIET:
+                looks = self._looks
+                await asyncio.sleep(0)
+                quiet = quiet + 1 if waking[0] == mine and looks == self._looks else 0
+            self.time = max(self.time, mine[0])
+        finally:
+            waking.remove(mine)
+            heapq.heapify(waking)
 
     def drive(self, client: PonyClient | AsyncPonyClient) -> None:
         """Make a client live by this clock."""

@@ -33,7 +33,7 @@ from modelslab_pony.testing._jobs import (
 from modelslab_pony.testing._options import DAY, Options
 from modelslab_pony.testing._schema import Problem, problems, read_json
 from modelslab_pony.testing._script import GENERATIONS, WEBHOOK, Faults
-from modelslab_pony.testing._spec import allowed_methods, route
+from modelslab_pony.testing._spec import BASE_PATH, allowed_methods, route
 from modelslab_pony.testing._webhooks import Webhooks
 from modelslab_pony.testing.faults import WebhookFault
 
@@ -122,7 +122,8 @@ class Core:
     def _no_such_call(self, method: str, path: str) -> Answer:
         allowed = allowed_methods(path)
         if not allowed:
-            return say({"status": "error", "message": f"no such endpoint: {method} {path}"}, status_code=404)
+            message = f"no such endpoint: {method} {path}; a base URL here ends in {BASE_PATH}"
+            return say({"status": "error", "message": message}, status_code=404)
         answer = say({"status": "error", "message": f"{method} is not allowed here"}, status_code=405)
         return evolve(answer, headers={"allow": ", ".join(allowed)})
 
@@ -166,7 +167,7 @@ class Core:
         self._use(job.request["model_id"], now)
         if job.request.get("webhook"):
             fault = self.faults.take(Call(method="POST", url=job.request["webhook"], operation=WEBHOOK))
-            self.webhooks.add(job, fault.times(job.ready_at) if isinstance(fault, WebhookFault) else [job.ready_at])
+            self.webhooks.add(job, fault if isinstance(fault, WebhookFault) else None)
         return self._standing(job, now, first=True)
 
     def _job(self, operation: str, request: dict[str, Any], origin: str, now: float) -> SimulatedJob:
@@ -197,7 +198,14 @@ class Core:
         request = {name: value for name, value in body.items() if name != "key"} if isinstance(body, dict) else {}
         status_code = None if answer.loss in {"refused", "before", "during"} else answer.status_code
         self.submissions.append(
-            Submission(operation=call.operation, request=request, status_code=status_code, job_id=answer.job_id, at=now)
+            Submission(
+                operation=call.operation,
+                request=request,
+                status_code=status_code,
+                said=answer.said,
+                job_id=answer.job_id,
+                at=now,
+            )
         )
 
     def _fetch(self, name: str, now: float) -> Answer:

@@ -15,12 +15,11 @@ from typing import Any, Literal
 from modelslab_pony.testing._answers import Answer, nothing, say
 from modelslab_pony.testing._jobs import CDN_PATH, SimulatedJob
 from modelslab_pony.testing._schema import Problem
-from modelslab_pony.testing._spec import body_schema, documented
+from modelslab_pony.testing._spec import BASE_PATH, body_schema, documented
 
 Name = Literal["spec", "observed"]
 
 TRY_LATER = "Try to fetch request after seconds estimated"
-FETCH_PATH = "/api/v6/images/fetch"
 
 
 class Spec:
@@ -39,7 +38,7 @@ class Spec:
     def processing(self, job: SimulatedJob, now: float, *, first: bool) -> Answer:
         """Answer for a job that waits or is worked on; `first` when it is being submitted."""
         begun = {
-            "fetch_result": f"{job.origin}{FETCH_PATH}/{job.id}",
+            "fetch_result": f"{job.origin}{BASE_PATH}/fetch/{job.id}",
             "future_links": job.image_urls(),
             "meta": job.meta(),
         }

@@ -90,6 +90,8 @@ class Submission:
     """The fields as they were sent, without the key; empty if they could not be read."""
     status_code: int | None
     """What was answered; None where the connection was lost before."""
+    said: str
+    """The same in words, a refusal's too."""
     job_id: int | str | None
     """The job that it began, whether or not the answer arrived; None if it was not accepted."""
     at: float

@@ -10,12 +10,10 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import HTMLResponse, Response
 
 from modelslab_pony.testing._jobs import SimulatedJob
 from modelslab_pony.testing._render import picture
-from modelslab_pony.testing._script import add_text
 from modelslab_pony.testing._simulator import Simulator
 
 CONTROL_PATH = "/_simulator"
@@ -26,45 +24,20 @@ THUMBNAIL = 320
 """Pixels, the longer side."""
 
 
-def routes(simulator: Simulator) -> list[Route]:
-    """Return what the page asks, and how faults are demanded from another process."""
-
-    async def show_state(_: Request) -> Response:
-        return JSONResponse(state(simulator))
-
-    def drawn(request: Request) -> Response:  # not async: drawn in a thread, beside the requests
-        job = simulator.jobs.find(request.path_params["id"])
-        index = request.path_params["index"]
-        if job is None or index >= job.samples or job.status(simulator.now()) != "success":
-            return Response(status_code=404)
-        if request.url.path.endswith(".png"):
-            return Response(picture(job, index), media_type="image/png")
-        return Response(_thumbnail(job, index), media_type="image/jpeg")
-
-    async def demand(request: Request) -> Response:
-        if request.method == "DELETE":
-            simulator.faults.clear()
-        else:
-            try:
-                wanted = (await request.json())["faults"]
-                for text in [wanted] if isinstance(wanted, str) else wanted:
-                    add_text(simulator.faults, text)
-            except (ValueError, TypeError, KeyError) as error:
-                message = f'send {{"faults": ["html:502@fetch*3", …]}}: {error}'
-                return JSONResponse({"message": message}, status_code=400)
-        return JSONResponse({"faults": str(simulator.faults)})
-
-    return [
-        Route("/state", show_state),
-        Route("/thumbnails/{id}-{index:int}.jpg", drawn),
-        Route("/pictures/{id}-{index:int}.png", drawn),
-        Route("/faults", demand, methods=["POST", "DELETE"]),
-    ]
-
-
 async def page(_: Request) -> Response:
-    """Return the page."""
+    """Answer with the page."""
     return HTMLResponse(files("modelslab_pony.testing").joinpath("page.html").read_text("utf-8"))
+
+
+def drawn(request: Request) -> Response:
+    """Answer with a picture, or a small one; not awaited, so that Starlette draws it in a thread."""
+    simulator: Simulator = request.app.state.simulator
+    job, index = simulator.jobs.find(request.path_params["id"]), request.path_params["index"]
+    if job is None or index >= job.samples or job.status(simulator.now()) != "success":
+        return Response(status_code=404)
+    if request.url.path.endswith(".png"):
+        return Response(picture(job, index), media_type="image/png")
+    return Response(_thumbnail(job, index), media_type="image/jpeg")
 
 
 def state(simulator: Simulator) -> dict[str, Any]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable
-from itertools import groupby
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import define
@@ -25,34 +24,45 @@ GROUPS = {"submission": GENERATIONS, "fetch": {"fetch", "fetch_by_id"}, "image":
 
 @define(eq=False)
 class Rule:
-    """Faults for the next requests of a kind, in order; None lets one pass."""
+    """Faults for the next requests of a kind, in order."""
 
     on: On
-    faults: deque[Fault | None]
-    repeats: bool = False
-    """Whether the first fault stays."""
+    runs: deque[tuple[Fault | None, int | None]]
+    """Each fault, or None to let a request pass, and how often; None for always."""
+    is_for_webhooks: bool
+    befell: int = 0
+    """Requests that it applied to."""
 
     def meets(self, call: Call) -> bool:
         """Tell whether it applies to a request."""
-        if self.on is None:
-            return call.operation != WEBHOOK
-        if not isinstance(self.on, str):
-            return self.on(call)
-        return call.operation == self.on or call.operation in GROUPS.get(self.on, ())
+        if self.is_for_webhooks != (call.operation == WEBHOOK):
+            return False
+        if self.on is None or isinstance(self.on, str):
+            return self.on in {None, call.operation} or call.operation in GROUPS.get(self.on or "", ())
+        return self.on(call)
+
+    def take(self) -> Fault | None:
+        """Return the next fault, and use it up."""
+        self.befell += 1
+        fault, times = self.runs.popleft()
+        if times != 1:
+            self.runs.appendleft((fault, times and times - 1))
+        return fault
 
     def __str__(self) -> str:
-        runs = [(repr(fault) if fault else "nothing", len(list(run))) for fault, run in groupby(self.faults)]
-        listed = ", ".join(f"{times} times {said}" if times > 1 else said for said, times in runs)
+        said = [
+            (repr(fault) if fault else "nothing") + ("" if times == 1 else _often(times)) for fault, times in self.runs
+        ]
         where = "a function" if callable(self.on) else self.on or "any request"
-        return f"{listed} on {where}{', always' if self.repeats else ''}"
+        return f"{', '.join(said)} on {where}"
 
 
 class Faults:
     """The faults to come. The first rule that applies to a request decides."""
 
-    def __init__(self, changed: Callable[[], object] = lambda: None) -> None:
+    def __init__(self) -> None:
         self._rules: list[Rule] = []
-        self.changed = changed
+        self.changed: Callable[[], object] = lambda: None
         """Called after each change; a server closes its door here."""
 
     def add(self, fault: Fault, *, on: On = None, times: int | None = 1) -> None:
@@ -62,59 +72,81 @@ class Faults:
         """
         if times is not None and (type(times) is not int or times < 1):  # a bool is no number
             raise ValueError(f"times must be an integer of at least 1, or None for always, not {times!r}")
-        self._append(Rule(on=on, faults=deque([fault] * (times or 1)), repeats=times is None))
+        self._append(on, [(_checked(fault, and_none=False), times)])
 
     def script(self, *faults: Fault | None, on: On = None) -> None:
         """Give each of the next requests of a kind its fault, in order; None lets one pass.
 
         Raises `ValueError` as `add` does.
         """
-        self._append(Rule(on=on, faults=deque(faults)))
+        if not faults:
+            raise ValueError("a script needs at least one fault, or None to let a request pass")
+        self._append(on, [(_checked(fault, and_none=True), 1) for fault in faults])
 
     def clear(self) -> None:
         """Forget the faults to come."""
         self._rules.clear()
         self.changed()
 
+    def assert_used(self) -> None:
+        """Raise `AssertionError` if a fault is still to come; one for always, if it never befell a request."""
+        unused = [str(rule) for rule in self._rules if rule.runs[0][1] is not None or not rule.befell]
+        if unused:
+            raise AssertionError(f"these faults befell no request: {'; '.join(unused)}")
+
     def take(self, call: Call) -> Fault | None:
         """Return the fault that befalls a request, and use it up."""
         rule = next((rule for rule in self._rules if rule.meets(call)), None)
-        if rule is None:
-            return None
-        fault = rule.faults[0] if rule.repeats else rule.faults.popleft()
-        if not rule.faults:
-            self._rules.remove(rule)
-        return fault
+        return None if rule is None else self._take(rule)
 
     def refusal(self) -> Refuse | None:
         """Return the refusal that is next in line, whatever the request will be."""
-        return next((rule.faults[0] for rule in self._rules if isinstance(rule.faults[0], Refuse)), None)
+        heads = (rule.runs[0][0] for rule in self._rules)
+        return next((fault for fault in heads if isinstance(fault, Refuse)), None)
 
     def take_refusal(self) -> None:
         """Use up the refusal that is next in line."""
-        rule = next((rule for rule in self._rules if isinstance(rule.faults[0], Refuse)), None)
-        if rule is not None and not rule.repeats:
-            rule.faults.popleft()
-            if not rule.faults:
-                self._rules.remove(rule)
+        rule = next((rule for rule in self._rules if isinstance(rule.runs[0][0], Refuse)), None)
+        if rule is not None:
+            self._take(rule)
+
+    def __len__(self) -> int:
+        """Return how many rules are left."""
+        return len(self._rules)
 
     def __str__(self) -> str:
         return "; ".join(map(str, self._rules))
 
-    def _append(self, rule: Rule) -> None:
-        webhooks = {fault.is_for_webhooks for fault in map(_checked, rule.faults) if fault is not None}
-        if webhooks == {True} and rule.on is None:
-            rule.on = WEBHOOK
-        _check_place(rule.on)
-        if not callable(rule.on) and any(is_webhook != (rule.on == WEBHOOK) for is_webhook in webhooks):
-            raise ValueError(f"faults of webhooks, and they alone, are on {WEBHOOK!r}, not on {rule.on!r}")
-        if rule.faults:
-            self._rules.append(rule)
-            self.changed()
+    def __repr__(self) -> str:
+        return f"<Faults: {self or 'none'}>"
+
+    def _take(self, rule: Rule) -> Fault | None:
+        fault = rule.take()
+        if not rule.runs:
+            self._rules.remove(rule)
+        return fault
+
+    def _append(self, on: On, runs: list[tuple[Fault | None, int | None]]) -> None:
+        webhooks = {fault.is_for_webhooks for fault, _ in runs if fault is not None}
+        if len(webhooks) > 1:
+            raise ValueError("a script is for webhooks or for requests, not for both")
+        is_for_webhooks = webhooks == {True} or on == WEBHOOK
+        _check_place(on)
+        if webhooks and isinstance(on, str) and webhooks != {on == WEBHOOK}:
+            fits = WEBHOOK if is_for_webhooks and webhooks == {True} else "a kind of request"
+            raise ValueError(f"on must be {fits} for {runs[0][0]!r}, not {on!r}")
+        if is_for_webhooks and on is None:
+            on = WEBHOOK
+        self._rules.append(Rule(on=on, runs=deque(runs), is_for_webhooks=is_for_webhooks))
+        self.changed()
 
 
-def _checked(given: Any) -> Fault | None:
-    if given is None or isinstance(given, Fault):
+def _often(times: int | None) -> str:
+    return ", always" if times is None else f", {times} times"
+
+
+def _checked(given: Any, *, and_none: bool) -> Fault | None:
+    if isinstance(given, Fault) or (given is None and and_none):
         return given
     raise ValueError(f"a fault must be one of those of modelslab_pony.testing.faults, not {given!r}")
 
@@ -137,23 +169,36 @@ _WORDS: dict[str, Callable[..., Fault]] = {
 _TEXT = re.compile(r"(?P<name>[a-z-]+)(?::(?P<value>.*?))?(?:@(?P<on>\w+))?(?:\*(?P<times>\d+|always))?")
 
 
-def add_text(to: Faults, text: str) -> None:
-    """Add a fault given as NAME[:VALUE][@ON][*TIMES], as in `html:502@fetch*3` or `late:5*always`.
+def add_texts(to: Faults, texts: Sequence[str]) -> None:
+    """Add faults, each given as NAME[:VALUE][@ON][*TIMES], as in `html:502@fetch*3` or `late:5*always`.
 
-    Raises `ValueError` that says what is wrong with it.
+    Raises `ValueError` that says what is wrong with one; then none is added.
     """
-    found = _TEXT.fullmatch(text.strip())
+    trial = Faults()
+    demands = [_demand(text) for text in texts]
+    for text, (fault, on, times) in zip(texts, demands, strict=True):
+        try:
+            trial.add(fault, on=on, times=times)
+        except ValueError as error:
+            raise ValueError(f"{text!r}: {error}") from None
+    for fault, on, times in demands:
+        to.add(fault, on=on, times=times)
+
+
+def _demand(text: str) -> tuple[Fault, str | None, int | None]:
+    """Return what `Faults.add` takes."""
+    found = _TEXT.fullmatch(str(text).strip())
     if found is None or found["name"] not in _WORDS:
         raise ValueError(f"{text!r} must be NAME[:VALUE][@ON][*TIMES], with a NAME of {', '.join(_WORDS)}")
-    kind = _WORDS[found["name"]]
-    times = {None: 1, "always": None}.get(found["times"], found["times"])
+    kind, value = _WORDS[found["name"]], found["value"]
     try:
-        fault = kind() if found["value"] is None else kind(_value(found["value"]))
+        fault = kind() if value is None else kind(_value(value))
     except TypeError:
-        raise ValueError(f"{text!r}: {found['name']} takes {'no value' if found['value'] else 'a value'}") from None
+        raise ValueError(f"{text!r}: {found['name']} takes {'no value' if value else 'a value'}") from None
     except ValueError as error:
-        raise ValueError(f"{text!r}: {error.args[0]}") from None
-    to.add(fault, on=found["on"], times=None if times is None else int(times))
+        raise ValueError(f"{text!r}: {error}") from None
+    times = found["times"] or "1"
+    return fault, found["on"], None if times == "always" else int(times)
 
 
 def _value(text: str) -> Any:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import os
 import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from unittest import mock
 
 import httpx
-from attrs import frozen
+from attrs import evolve, frozen
 
+from modelslab_pony import _http
 from modelslab_pony._settings import DEFAULT_BASE_URL
 from modelslab_pony.async_client import AsyncPonyClient
 from modelslab_pony.client import PonyClient
@@ -22,7 +26,7 @@ from modelslab_pony.testing._answers import Answer, Call
 from modelslab_pony.testing._clock import VirtualClock
 from modelslab_pony.testing._core import Core
 from modelslab_pony.testing._dialects import Name
-from modelslab_pony.testing._jobs import Jobs, Outcome, Submission
+from modelslab_pony.testing._jobs import Jobs, Outcome, SimulatedJob, Submission
 from modelslab_pony.testing._options import DAY, FIRST_BALANCE, PRICE, QUEUE_LIMIT, RETENTION, Options
 from modelslab_pony.testing._script import Faults
 from modelslab_pony.testing._transport import SimulatorTransport
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 T = TypeVar("T")
+C = TypeVar("C", PonyClient, AsyncPonyClient)
+SIMULATOR_KEY = "simulator-key"
+"""What the simulator's clients send."""
 Log = Callable[[Call, Answer], object]
 
 
@@ -55,7 +62,9 @@ class _Option(Generic[T]):
     def __set_name__(self, _: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, simulator: Simulator, _: type) -> T:
+    def __get__(self, simulator: Simulator | None, _: type) -> T:
+        if simulator is None:
+            return self  # type: ignore[return-value]  # asked of the class, as `help` does
         found: T = getattr(simulator._core.options, self._name)  # noqa: SLF001 - the options are the simulator's
         return found
 
@@ -80,6 +89,8 @@ class Simulator:
     - `unsafe_words`*: with one of them in the prompt, the safety checker withholds the images.
     - `image_life`*: seconds after which an image's URL answers 404.
     - `webhook_hosts`: hosts beside this machine that webhooks may be posted to.
+    - `webhook_transport`: the httpx transport that webhooks go through, to any host: with
+      `httpx.WSGITransport(app)` or `httpx.ASGITransport(app)` they reach an application in this process.
     - `retention`: how many jobs, submissions and webhooks are remembered; jobs that are not done
       yet always are.
     - `clock`: a `VirtualClock`, which the simulator's clients then live by, or a function that
@@ -87,8 +98,14 @@ class Simulator:
     - `seed`: decides the seeds of jobs that were sent without one.
     - `log`: called with each `Call` and its `Answer`.
 
+    Attributes: `clock`; `requests`, the last of any kind, each an `Exchange`.
+
     Raises `ValueError` for an option that cannot be. Several threads may use one simulator.
     """
+
+    clock: VirtualClock | Callable[[], float]
+    requests: deque[Exchange]
+    """The last requests, of any kind."""
 
     eta = _Option[float]()
     outcome = _Option[Outcome]()
@@ -116,6 +133,7 @@ class Simulator:
         unsafe_words: Collection[str] = ("nsfw",),
         image_life: float = DAY,
         webhook_hosts: Collection[str] = (),
+        webhook_transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None = None,
         retention: int = RETENTION,
         clock: VirtualClock | Callable[[], float] = time.monotonic,
         seed: int = 0,
@@ -136,12 +154,28 @@ class Simulator:
             webhook_hosts=webhook_hosts,
             retention=retention,
         )
+        if not callable(clock) and not isinstance(clock, VirtualClock):
+            message = f"clock must be a VirtualClock or a function that tells the time, not {clock!r}"
+            raise ValueError(message)  # noqa: TRY004 - one error for all options
         self.clock = clock
         self.requests: deque[Exchange] = deque(maxlen=500)
-        """The last requests, of any kind."""
         self._core = Core(options, random.Random(seed))  # noqa: S311 - not a secret
+        self._core.webhooks.anywhere = webhook_transport is not None
+        self._webhook_transport = webhook_transport
         self._log = log
         self._lock = threading.Lock()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set what there is. Raises `AttributeError` for a name that would change nothing."""
+        if not (name.startswith("_") or hasattr(type(self), name) or name in type(self).__annotations__):
+            changeable = [known for known, found in vars(type(self)).items() if isinstance(found, _Option)]
+            raise AttributeError(f"{name!r} cannot be set; a simulator's options are {', '.join(changeable)}")
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        options = self._core.options
+        held = f"{len(self.jobs)} jobs, {self.queued} queued, balance {options.balance:g}"
+        return f"<Simulator {options.dialect}: {held}; faults: {self.faults or 'none'}>"
 
     # --- what it holds ------------------------------------------------------------------------
 
@@ -154,6 +188,13 @@ class Simulator:
     def jobs(self) -> Jobs:
         """Every job that was accepted and is remembered, by id, in order."""
         return self._core.jobs
+
+    def job(self, id: int | str | None) -> SimulatedJob:
+        """Return a job by its id, also as a text. Raises `KeyError` for one that is not remembered."""
+        found = self._core.jobs.find(str(id))
+        if found is None:
+            raise KeyError(f"no job {id!r}; there are {', '.join(map(repr, self.jobs)) or 'none'}")
+        return found
 
     @property
     def submissions(self) -> list[Submission]:
@@ -191,22 +232,31 @@ class Simulator:
             )
         if self._log is not None:
             with contextlib.suppress(OSError, ValueError):  # a log that cannot be written is no fault of a request
-                self._log(call, answer)
+                self._log(evolve(call, operation=answer.operation), answer)
         return answer
 
     def deliver(self) -> list[Webhook]:
-        """Post the webhooks that are due, and return them.
+        """Post the webhooks that are due, and return them: after time has passed without a request.
 
-        The transport does it with each request, a server by itself.
+        With each request the transport does it, and a server does it by itself. Where a running
+        event loop serves the application, take `deliver_async`. Raises `TypeError` with a
+        `webhook_transport` that can only be awaited.
         """
+        transport = self._webhook_transport
+        if transport is not None and not isinstance(transport, httpx.BaseTransport):
+            raise TypeError("this webhook_transport has to be awaited: take an async client, or deliver_async()")
         due = self._due()
-        _webhooks.post(due)
+        _webhooks.post(due, transport)
         return due
 
     async def deliver_async(self) -> list[Webhook]:
-        """Same as `deliver`, awaited."""
+        """Same as `deliver`, awaited; with a `webhook_transport` that cannot be, in this thread."""
+        transport = self._webhook_transport
         due = self._due()
-        await _webhooks.post_async(due)
+        if transport is None or isinstance(transport, httpx.AsyncBaseTransport):
+            await _webhooks.post_async(due, transport)
+        else:
+            _webhooks.post(due, transport)
         return due
 
     def _due(self) -> list[Webhook]:
@@ -226,19 +276,54 @@ class Simulator:
         return server.asgi(self)
 
     def client(self, **options: Any) -> PonyClient:
-        """Return a client of this simulator; with a `VirtualClock`, its sleeps take no time."""
-        client = PonyClient(**_client_options(options), http_client=httpx.Client(transport=self.transport()))
+        """Return a client of this simulator; with a `VirtualClock`, its sleeps take no time.
+
+        Keywords are those of `PonyClient` but for `http_client`. Its key is "simulator-key".
+        """
+        http_client = httpx.Client(transport=self.transport(), timeout=_http.DEFAULT_TIMEOUT)
+        return self._settled(PonyClient(**self._client_options(options), http_client=http_client))
+
+    def async_client(self, **options: Any) -> AsyncPonyClient:
+        """Same as `client`, for `AsyncPonyClient`."""
+        http_client = httpx.AsyncClient(transport=self.transport(), timeout=_http.DEFAULT_TIMEOUT)
+        return self._settled(AsyncPonyClient(**self._client_options(options), http_client=http_client))
+
+    @contextlib.contextmanager
+    def takeover(self) -> Iterator[Self]:
+        """Have every client that is made meanwhile without an `http_client` speak with this simulator.
+
+        For an application that makes its own `PonyClient()`: nothing of it reaches the network, and
+        with a `VirtualClock` it lives by that. The key "simulator-key" is in the environment.
+        """
+        with contextlib.ExitStack() as patches:
+            patches.enter_context(mock.patch.dict(os.environ, {"MODELSLAB_API_KEY": SIMULATOR_KEY}))
+            patches.enter_context(mock.patch.object(_http, "own_client", self._own_client))
+            for kind in (PonyClient, AsyncPonyClient):
+                patches.enter_context(mock.patch.object(kind, "__init__", self._driven(kind.__init__)))
+            yield self
+
+    def _own_client(self, kind: Callable[..., T], *_: Any) -> T:
+        return kind(transport=self.transport())
+
+    def _driven(self, make: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(make)
+        def init(client: PonyClient | AsyncPonyClient, *given: Any, **options: Any) -> None:
+            make(client, *given, **options)
+            if options.get("http_client") is None and isinstance(self.clock, VirtualClock):
+                self.clock.drive(client)
+
+        return init
+
+    def _settled(self, client: C) -> C:
+        client._owned = True  # noqa: SLF001 - it is closed as one of its own making would be
         if isinstance(self.clock, VirtualClock):
             self.clock.drive(client)
         return client
 
-    def async_client(self, **options: Any) -> AsyncPonyClient:
-        """Same as `client`, for `AsyncPonyClient`."""
-        http_client = httpx.AsyncClient(transport=self.transport())
-        client = AsyncPonyClient(**_client_options(options), http_client=http_client)
-        if isinstance(self.clock, VirtualClock):
-            self.clock.drive(client)
-        return client
+    @staticmethod
+    def _client_options(options: dict[str, Any]) -> dict[str, Any]:
+        # Not from the environment, which may name another service.
+        return {"api_key": SIMULATOR_KEY, "base_url": DEFAULT_BASE_URL, **options}
 
     # --- its time --------------------------------------------------------------------------------
 
@@ -256,8 +341,3 @@ class Simulator:
     async def sleep_async(self, seconds: float) -> None:
         """Same as `sleep`, awaited."""
         await (self.clock.sleep_async(seconds) if isinstance(self.clock, VirtualClock) else asyncio.sleep(seconds))
-
-
-def _client_options(options: dict[str, Any]) -> dict[str, Any]:
-    # Not from the environment, which may name another service.
-    return {"api_key": "simulator-key", "base_url": DEFAULT_BASE_URL, **options}

@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 _IN_PATH = re.compile(r"\\{(\w+)\\}")
 """A parameter in a path, after escaping."""
+BASE_PATH = "/api/v6/images"
+"""The path of the first server: where a client's base URL ends."""
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 

@@ -18,6 +18,7 @@ from attrs import define, field
 
 from modelslab_pony._settings import is_this_machine
 from modelslab_pony.testing._jobs import SimulatedJob
+from modelslab_pony.testing.faults import WebhookFault
 
 LIMIT = 30.0
 """Seconds within which an application has to answer (vendor docs, webhooks page)."""
@@ -42,19 +43,21 @@ class Webhooks:
     """The events to come, in the order of their times, and those that were."""
 
     def __init__(self, *, hosts: Collection[str], retention: int) -> None:
+        self.anywhere = False
+        """Whether any host may be posted to, since nothing leaves this process."""
         self._hosts = frozenset(host.lower() for host in hosts)
         self._waiting: list[tuple[float, int, Webhook]] = []
         self._count = itertools.count()
         self.past: deque[Webhook] = deque(maxlen=retention)
         """What was posted, or should have been."""
 
-    def add(self, job: SimulatedJob, times: list[float]) -> None:
-        """Have the end of a job posted at these times."""
-        url = job.request.get("webhook")
-        if isinstance(url, str) and url:
-            for time in times:
-                webhook = Webhook(url=url, body=_event(job), due_at=time, job_id=job.id)
-                heapq.heappush(self._waiting, (time, next(self._count), webhook))
+    def add(self, job: SimulatedJob, fault: WebhookFault | None) -> None:
+        """Have the end of a job posted, as the fault wants it."""
+        times = [job.ready_at] if fault is None else fault.times(job.ready_at)
+        error = "" if times else f"not posted: {fault!r}"
+        for time in times or [job.ready_at]:
+            webhook = Webhook(url=job.request["webhook"], body=_event(job), due_at=time, job_id=job.id, error=error)
+            heapq.heappush(self._waiting, (time, next(self._count), webhook))
 
     def due(self, now: float) -> list[Webhook]:
         """Return the events whose time has come and whose host may be posted to."""
@@ -62,10 +65,10 @@ class Webhooks:
         while self._waiting and self._waiting[0][0] <= now:
             webhook = heapq.heappop(self._waiting)[2]
             self.past.append(webhook)
-            if self._may_post(webhook.url):
-                found.append(webhook)
-            else:
+            if not webhook.error and not self._may_post(webhook.url):
                 webhook.error = "not posted: neither this machine nor one of webhook_hosts"
+            if not webhook.error:
+                found.append(webhook)
         return found
 
     def _may_post(self, url: str) -> bool:
@@ -73,19 +76,19 @@ class Webhooks:
             host = (urlsplit(url).hostname or "").lower()
         except ValueError:
             return False
-        return host in self._hosts or is_this_machine(host)
+        return self.anywhere or host in self._hosts or is_this_machine(host)
 
 
-def post(webhooks: Sequence[Webhook]) -> None:
+def post(webhooks: Sequence[Webhook], transport: httpx.BaseTransport | None) -> None:
     """Post events; whatever the application does is noted, and is no fault of ours."""
     if webhooks:
-        with httpx.Client(**_manners()) as client:
+        with httpx.Client(transport=transport, **_manners()) as client:
             for webhook in webhooks:
                 with _noting(webhook):
                     webhook.status_code = client.post(webhook.url, json=webhook.body).status_code
 
 
-async def post_async(webhooks: Sequence[Webhook]) -> None:
+async def post_async(webhooks: Sequence[Webhook], transport: httpx.AsyncBaseTransport | None) -> None:
     """Same as `post`, awaited, and all at once."""
 
     async def one(client: httpx.AsyncClient, webhook: Webhook) -> None:
@@ -93,7 +96,7 @@ async def post_async(webhooks: Sequence[Webhook]) -> None:
             webhook.status_code = (await client.post(webhook.url, json=webhook.body)).status_code
 
     if webhooks:
-        async with httpx.AsyncClient(**_manners()) as client:
+        async with httpx.AsyncClient(transport=transport, **_manners()) as client:
             await asyncio.gather(*(one(client, webhook) for webhook in webhooks))
 
 

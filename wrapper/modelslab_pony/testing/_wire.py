@@ -40,26 +40,30 @@ class WireResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, or what arrives of it."""
         answer = self._answer
+        transport: asyncio.Transport | None = scope.get("extensions", {}).get(EXTENSION, {}).get("transport")
         await asyncio.sleep(answer.delay)
         if answer.loss or (not answer.is_whole and scope["method"] != "HEAD"):
-            await self._break(scope, receive)
+            await self._break(transport, receive)
             return
         await send({"type": "http.response.start", "status": answer.status_code, "headers": self.raw_headers})
         for piece in answer.pieces():
             if answer.pause:
                 await asyncio.sleep(answer.pause)
+            if transport is not None and transport.is_closing():
+                return  # nobody listens any more
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
-    async def _break(self, scope: Scope, receive: Receive) -> None:
+    async def _break(self, transport: asyncio.Transport | None, receive: Receive) -> None:
         """Write what still arrives, and close the connection."""
-        transport = scope.get("extensions", {}).get(EXTENSION, {}).get("transport")
         if transport is None:
             raise ConnectionAbortedError(f"{self._answer.said}: this server does not let go of its connections")
         if self._answer.loss not in {"refused", "before"}:
             transport.write(self._head())
             for piece in self._answer.pieces():
                 await asyncio.sleep(self._answer.pause)
+                if transport.is_closing():
+                    break
                 transport.write(piece)
         transport.close()
         while (await receive())["type"] != "http.disconnect":

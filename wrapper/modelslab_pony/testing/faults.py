@@ -1,8 +1,14 @@
 """What can go wrong between an application and the service, on demand.
 
-    simulator.faults.add(faults.HTML(502), on="text2img")            # the next submission
-    simulator.faults.add(faults.Late(5), on="fetch", times=None)     # every fetch from now on
-    simulator.faults.script(None, faults.Drop("during"), on="image") # the second download
+    simulator.faults.add(faults.HTML(502), on="text2img")             # the next submission
+    simulator.faults.add(faults.Late(5), on="fetch", times=None)      # every fetch from now on
+    simulator.faults.script(None, faults.Drop("during"), on="image")  # the second download
+    simulator.faults.clear()
+    simulator.faults.assert_used()                                    # did they all befall a request?
+
+The connection: `Refuse`, `Drop`, `Late`, `Trickle`, `WrongLength`. What comes: `CutShort`, `Oversized`,
+`ContentType`, `HTML`, `RateLimited`, `Redirect`, `Reply` (anything at all). Webhooks: `WebhookTwice`,
+`WebhookLate`, `WebhookNever`. A fault of your own is a subclass of `Fault` with a `spoil`.
 
 Where a fault applies, `on`: an operation of the spec (text2img, img2img, inpaint, fetch,
 fetch_by_id, request_count, wallet_balance, model_reload, base64_to_url); a picture (output, proxy,
@@ -17,6 +23,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import attrs
@@ -24,27 +32,59 @@ from attrs import evolve, field, frozen
 
 from modelslab_pony.testing._answers import Answer
 
+__all__ = [
+    "HTML",
+    "ContentType",
+    "CutShort",
+    "Drop",
+    "Fault",
+    "Late",
+    "Oversized",
+    "RateLimited",
+    "Redirect",
+    "Refuse",
+    "Reply",
+    "Trickle",
+    "WebhookFault",
+    "WebhookLate",
+    "WebhookNever",
+    "WebhookTwice",
+    "WrongLength",
+]
+
 MEBIBYTE = 2**20
 
 
-def _seconds(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (0 <= value < math.inf):
-        raise ValueError(f"{attribute.name} must be a number of seconds, 0 or more, not {value!r}")
+def _that(is_right: Callable[[Any], bool], expected: str) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
+    """Return a validator: each says the field, what it must be, and the value."""
+
+    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if not is_right(value):
+            raise ValueError(f"{attribute.name} must be {expected}, not {value!r}")
+
+    return check
 
 
-def _whole(_: Any, attribute: attrs.Attribute[int], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{attribute.name} must be an integer, not {value!r}")  # noqa: TRY004 - one error for all of them
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
-def _seconds_or_none(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if value is not None:
-        _seconds(_, attribute, value)
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return isinstance(value, bytes | bytearray)
+    return True
 
 
-def _code(_: Any, attribute: attrs.Attribute[int], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not (200 <= value <= 599):
-        raise ValueError(f"{attribute.name} must be an HTTP status from 200 to 599, not {value!r}")
+def _is_text(pattern: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+_seconds = _that(_is_number, "a number of seconds, 0 or more")
+_size = _that(lambda value: type(value) is int and value >= 0, "an integer, 0 or more")
+_code = _that(lambda value: type(value) is int and 200 <= value <= 599, "an HTTP status from 200 to 599")
+_media_type = _that(_is_text(r"[!-~][ -~]*"), "a media type")
 
 
 @frozen
@@ -101,7 +141,8 @@ class Drop(Fault):
     """
 
     when: Literal["before", "during", "after"] = field(
-        default="before", validator=attrs.validators.in_(("before", "during", "after"))
+        default="before",
+        validator=_that(lambda value: value in {"before", "during", "after"}, "before, during or after"),
     )
     accepted: bool = True
 
@@ -130,7 +171,9 @@ class Late(Fault):
 class Trickle(Fault):
     """The answer comes in small pieces, with a pause before each."""
 
-    size: int = field(default=16, validator=[_whole, attrs.validators.ge(1)])
+    size: int = field(
+        default=16, validator=_that(lambda value: type(value) is int and value >= 1, "an integer, 1 or more")
+    )
     pause: float = field(default=0.05, validator=_seconds)
 
     def spoil(self, answer: Answer) -> Answer:
@@ -142,7 +185,9 @@ class Trickle(Fault):
 class WrongLength(Fault):
     """The Content-Length is off `by` so many bytes: too large, and the rest never comes; too small, and it is cut."""
 
-    by: int = field(default=100, validator=[_whole, attrs.validators.not_(attrs.validators.in_((0,)))])
+    by: int = field(
+        default=100, validator=_that(lambda value: type(value) is int and value != 0, "an integer other than 0")
+    )
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -156,7 +201,9 @@ class WrongLength(Fault):
 class CutShort(Fault):
     """Only this part of the content comes, as if it were all: truncated JSON, half a picture."""
 
-    keep: float = field(default=0.5, validator=[attrs.validators.ge(0), attrs.validators.lt(1)])
+    keep: float = field(
+        default=0.5, validator=_that(lambda value: _is_number(value) and value < 1, "from 0 to below 1")
+    )
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -167,7 +214,7 @@ class CutShort(Fault):
 class Oversized(Fault):
     """The content is filled up with zeros to `size` bytes; the default is more than any image may have."""
 
-    size: int = field(default=300 * MEBIBYTE, validator=[_whole, attrs.validators.ge(0)])
+    size: int = field(default=300 * MEBIBYTE, validator=_size)
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -178,7 +225,7 @@ class Oversized(Fault):
 class ContentType(Fault):
     """The content is what it should be, and called something else."""
 
-    type: str = field(default="text/plain", validator=attrs.validators.matches_re(r"[!-~][ -~]*"))
+    type: str = field(default="text/plain", validator=_media_type)
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -211,7 +258,9 @@ class HTML(Fault):
 class RateLimited(_Instead):
     """429, with the wait in the body, or with None without one."""
 
-    retry_after: float | None = field(default=30.0, validator=_seconds_or_none)
+    retry_after: float | None = field(
+        default=30.0, validator=_that(lambda value: value is None or _is_number(value), "a number of seconds, or None")
+    )
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -224,8 +273,10 @@ class RateLimited(_Instead):
 class Redirect(_Instead):
     """The client is sent elsewhere; 307 asks it to send the same again there, key and all."""
 
-    to: str = field(default="https://elsewhere.example/", validator=attrs.validators.matches_re(r"[!-~]+"))
-    status_code: int = field(default=307, validator=_code)
+    to: str = field(default="https://elsewhere.example/", validator=_that(_is_text(r"[!-~]+"), "a URL"))
+    status_code: int = field(
+        default=307, validator=_that(lambda value: value in {301, 302, 303, 307, 308}, "301, 302, 303, 307 or 308")
+    )
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -237,8 +288,8 @@ class Reply(Fault):
     """Any answer at all: JSON, text or bytes. The service never gets the request, unless `accepted`."""
 
     status_code: int = field(validator=_code)
-    body: Any = b""
-    content_type: str = field(default="application/json", validator=attrs.validators.matches_re(r"[!-~][ -~]*"))
+    body: Any = field(default=b"", validator=_that(_is_json, "a text, bytes, or what JSON can say"))
+    content_type: str = field(default="application/json", validator=_media_type)
     accepted: bool = False
 
     @property

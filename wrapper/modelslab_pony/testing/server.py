@@ -18,16 +18,18 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
-from modelslab_pony.testing import _page
+from modelslab_pony.testing import _control, _page
 from modelslab_pony.testing._simulator import Simulator
+from modelslab_pony.testing._spec import BASE_PATH
 from modelslab_pony.testing._wire import Protocol, WireResponse
 
 HOST = "127.0.0.1"
-BASE_PATH = "/api/v6/images"
 START_LIMIT = 10.0
 """Seconds that a server may take to start."""
+__all__ = ["BASE_PATH", "HOST", "Server", "asgi", "bind", "serving"]
+
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -41,13 +43,9 @@ def asgi(simulator: Simulator, *, is_closing: Callable[[], bool] = lambda: False
         found = simulator.answer(request.method, str(request.url), await request.body())
         return WireResponse(found, is_last=is_closing())
 
-    return Starlette(
-        routes=[
-            Route("/", _page.page),
-            Mount(_page.CONTROL_PATH, routes=_page.routes(simulator)),
-            Route("/{path:path}", answer, methods=METHODS),
-        ]
-    )
+    app = Starlette(routes=[Route("/", _page.page), _control.ROUTES, Route("/{path:path}", answer, methods=METHODS)])
+    app.state.simulator = simulator
+    return app
 
 
 def bind(port: int = 0) -> socket.socket:
