@@ -29,7 +29,7 @@ class Webhook:
     """An event, and what became of it."""
 
     url: str = field(repr=False)  # it may hold a token
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
     due_at: float
     """Seconds of the simulator's clock."""
     job_id: int | str
