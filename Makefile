@@ -60,7 +60,8 @@ unit: $(VENV)/dev.stamp ## decisions: seconds, nothing but temporary files
 client: $(VENV)/dev.stamp ## both clients, the command and the simulator: scripted answers
 	$(BIN)/pytest tests/client
 
-simulator: $(VENV)/dev.stamp ## Schemathesis holds the simulator to the spec
+simulator: $(VENV)/dev.stamp ## the simulator on the wire and in a browser; Schemathesis holds it to the spec
+	$(BIN)/pytest tests/simulator
 	$(BIN)/python scripts/fuzz.py
 
 contract: setup ## client, spec and Prism agree (PRISM=docker|npm|URL)

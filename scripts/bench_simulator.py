@@ -16,9 +16,12 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from modelslab_pony.testing._render import render
+
 JOBS = 10_000
 RETENTION = 1_000
 CONNECTIONS = 8
+PICTURES = 20
 STEP = 1_000
 """Jobs between two looks at the memory."""
 LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
@@ -51,6 +54,8 @@ def main() -> int:
     print(f"simulator: {rate:.0f} requests/s; a bare server: {bare:.0f}; ratio {rate / bare:.2f}")
     print(f"memory after each {STEP} jobs, in MiB:", *(f"{size:.1f}" for size in memory))
     full = memory[RETENTION // STEP :]
+    for size in (1024, 2048):
+        print(f"a picture of {size} x {size}: {1000 * _drawing(size):.0f} ms, the slowest of {PICTURES}")
     print(f"growth since the limit was reached: {full[-1] - full[0]:+.1f} MiB in {JOBS - RETENTION} jobs")
     return 0
 
@@ -111,6 +116,16 @@ async def _running(command: list[str]) -> AsyncIterator[tuple[asyncio.subprocess
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+def _drawing(size: int) -> float:
+    """Return the longest time that a picture took, in seconds."""
+    took = []
+    for seed in range(PICTURES):
+        begun = time.perf_counter()
+        render("a lighthouse at dusk, oil painting, golden hour, highly detailed", seed, size, size)
+        took.append(time.perf_counter() - begun)
+    return max(took)
 
 
 def _resident(pid: int) -> float:

@@ -13,7 +13,9 @@ from modelslab_pony.testing import Simulator
 from modelslab_pony.testing.server import serving
 from prism_image import ROOT
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+TESTS = [snippet for snippet in SNIPPETS if "def test_" in snippet]
+BLOCKS = [snippet for snippet in SNIPPETS if snippet not in TESTS]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
@@ -43,7 +45,17 @@ def test_the_snippets_run_one_after_the_other(tmp_path: Path) -> None:
 
 def test_there_are_snippets() -> None:
     """For both clients, for images in, and for tests."""
-    assert len(BLOCKS) == 4
+    assert (len(BLOCKS), len(TESTS)) == (3, 1)
+
+
+@pytest.mark.parametrize("block", TESTS, ids=range(len(TESTS)))
+def test_each_test_passes(block: str, tmp_path: Path) -> None:
+    """In a project of its own, with the fixtures that the package brings; it is as short as is said."""
+    (tmp_path / "test_application.py").write_text(block, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
+    assert len(block.splitlines()) <= 10
 
 
 def test_each_command_line_is_one_of_the_command() -> None:

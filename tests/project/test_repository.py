@@ -86,13 +86,14 @@ def _numbers(version: str) -> tuple[int, ...]:
 def test_make_test_runs_every_suite() -> None:
     """And the checks before them; CI runs it, then the Prism suites again in Docker, and the demo."""
     planned = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for folder in ("unit", "client", "project"):
+    for folder in ("unit", "client", "simulator", "project"):
         assert f"pytest tests/{folder}" in planned
     for path in (ROOT / "tests" / "contract").glob("test_*.py"):
         assert f"tests/contract/{path.name}" in planned
-    for check in ("ruff check", "ruff format --check", "mypy", "generate.py --check"):
+    for check in ("ruff check", "ruff format --check", "mypy", "generate.py --check", "scripts/fuzz.py"):
         assert check in planned
     for place in (".ci/run", ".github/workflows/ci.yml"):
         text = (ROOT / place).read_text("utf-8")
         for step in ("make demo", "make test PRISM=npm", "make prism-image", "make contract journeys PRISM=docker"):
             assert step in text, place
+        assert "NEEDS_BROWSER" in text, place

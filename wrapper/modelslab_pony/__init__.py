@@ -51,11 +51,9 @@ if not TYPE_CHECKING:  # or a misspelt name would pass for Any
 
     def __getattr__(name: str) -> Any:
         if name not in _HOME:
-            message = f"module {__name__!r} has no attribute {name!r}"
-            raise AttributeError(message)
-        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        return globals()[name]
 
 
 def __dir__() -> list[str]:
