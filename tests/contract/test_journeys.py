@@ -27,7 +27,8 @@ def _fresh(simulator: Simulator) -> Iterator[None]:
     """Each journey begins with the same service."""
     simulator.eta, simulator.outcome, simulator.key = 20, "success", KEY
     yield
-    simulator.key = None
+    simulator.key = simulator.models = None
+    simulator.balance, simulator.queue_limit, simulator.image_life = 25, 5, 24 * 3600
 
 
 def test_from_prompt_to_file(wire: Wire, virtual: VirtualClock, simulator: Simulator, tmp_path: Path) -> None:
@@ -198,17 +199,59 @@ def test_a_job_that_nobody_knows(wire: Wire, virtual: VirtualClock) -> None:
     assert raised.value.job_id == 1
 
 
-def test_a_wrong_key(wire: Wire, virtual: VirtualClock, simulator: Simulator) -> None:
-    """Refused, and no job begun."""
-    simulator.key = "sk-another-key-0123"
-    before = len(simulator.jobs)
+def test_a_full_queue_is_waited_for(wire: Wire, virtual: VirtualClock, simulator: Simulator) -> None:
+    """429 with its wait goes through the proxy; the request is sent again then, and accepted once."""
+    simulator.queue_limit = 1
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        first = yield pony.submit(TextToImage("first"))
+        second = yield pony.submit(TextToImage("second"))
+        return (yield first.wait()), (yield second.wait())
+
+    before = simulator.jobs.accepted
+    first, second = wire.play(story, clock=virtual)
+    assert first.id != second.id
+    assert simulator.jobs.accepted == before + 2
+    assert wire.paths.count("/text2img") == 3
+    assert wire.violations == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("balance", 0, errors.InsufficientCreditsError),
+        ("models", {"another"}, errors.NotFoundError),
+        ("key", "sk-another-key-0123", errors.AuthenticationError),
+    ],
+)
+def test_a_refusal(
+    name: str, value: Any, error: type[errors.APIError], wire: Wire, virtual: VirtualClock, simulator: Simulator
+) -> None:
+    """As documented, through the proxy; nothing is accepted."""
+    setattr(simulator, name, value)
+    before = simulator.jobs.accepted
 
     def story(pony: Any) -> Generator[Any, Any, Any]:
         return (yield pony.text2img("a lighthouse"))
 
-    with pytest.raises(errors.AuthenticationError):
+    with pytest.raises(error):
         wire.play(story, clock=virtual)
-    assert len(simulator.jobs) == before
+    assert simulator.jobs.accepted == before
+    assert wire.violations == []
+
+
+def test_images_that_have_expired(wire: Wire, virtual: VirtualClock, simulator: Simulator) -> None:
+    """Paid for, and gone from both addresses: the error names the job."""
+    simulator.image_life = 60
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        generation = yield pony.text2img("a lighthouse")
+        virtual.sleep(100)
+        return (yield generation.images[0].read())
+
+    with pytest.raises(errors.DownloadError) as raised:
+        wire.play(story, clock=virtual)
+    assert raised.value.job_id in simulator.jobs
 
 
 def test_the_cdn_gives_what_the_output_url_does_not(wire: Wire, virtual: VirtualClock) -> None:

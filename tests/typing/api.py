@@ -32,6 +32,7 @@ from modelslab_pony import (
     TextToImage,
     read_recipe,
 )
+from modelslab_pony.testing import SimulatedJob, Simulator, Submission, faults
 
 
 def blocking() -> None:
@@ -80,6 +81,25 @@ async def awaited() -> None:
         assert_type(await pony.inpaint("x", init_image="a.png", mask_image=b"png"), AsyncGeneration)
         assert_type(await generation.images[0].to_pil(), PilImage)
         assert_type(await pony.balance(), Balance)
+
+
+def tested(pony_simulator: Simulator) -> None:
+    pony_simulator.faults.add(faults.HTML(502), on="fetch", times=None)
+    pony_simulator.eta = 0
+    pony_simulator.outcome = "broken"  # type: ignore[assignment]  # neither success nor failed
+    Simulator(dialect="latin")  # type: ignore[arg-type]  # neither spec nor observed
+    assert_type(pony_simulator.client(), PonyClient)
+    assert_type(pony_simulator.async_client(), AsyncPonyClient)
+    assert_type(pony_simulator.submissions, list[Submission])
+    assert_type(pony_simulator.job("70010001"), SimulatedJob)
+    assert_type(pony_simulator.job(70010001).samples, int)
+
+
+def misspelt() -> None:
+    from modelslab_pony import PonyCleint  # type: ignore[attr-defined]  # a misspelt name is seen before it runs
+    from modelslab_pony.testing import Simulater  # type: ignore[attr-defined]  # here, too
+
+    assert PonyCleint is not Simulater
 
 
 def caught(error: PonyError) -> None:

@@ -35,20 +35,23 @@ def simulator(
         from modelslab_pony.testing._script import add_texts  # noqa: PLC0415 - likewise
     except ModuleNotFoundError as error:
         _stop(f"{error.name} is missing: pip install 'modelslab-pony[testing]'")
-    standing_in = Simulator(
-        eta=eta,
-        outcome=outcome,
-        dialect=dialect,
-        key=key,
-        models=model or None,
-        queue_limit=queue_limit or None,
-        workers=workers,
-        balance=balance,
-        retention=retention,
-        image_life=image_life,
-        webhook_hosts=webhook_host or (),
-        log=lambda call, answer: typer.echo(f"simulator: {call.method} {call.url} -> {answer.said}"),
-    )
+    try:
+        standing_in = Simulator(
+            eta=eta,
+            outcome=outcome,
+            dialect=dialect,
+            key=key,
+            models=model or None,
+            queue_limit=queue_limit or None,
+            workers=workers,
+            balance=balance,
+            retention=retention,
+            image_life=image_life,
+            webhook_hosts=webhook_host or (),
+            log=lambda call, answer: typer.echo(f"simulator: {call.method} {call.url} -> {answer.said}"),
+        )
+    except ValueError as error:
+        _stop(str(error), code=2)
     try:
         add_texts(standing_in.faults, fault or ())
     except ValueError as error:
