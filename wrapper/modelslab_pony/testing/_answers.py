@@ -21,6 +21,8 @@ class Call:
     method: str
     url: str
     body: bytes = field(default=b"", repr=False)
+    root: str = ""
+    """Where the application is mounted, in front of each path."""
     operation: str = ""
     """Which operation of the spec it calls; output, proxy or upload for a picture; "" for none."""
 

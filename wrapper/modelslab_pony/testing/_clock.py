@@ -13,6 +13,9 @@ from modelslab_pony.client import PonyClient
 QUIET = 5
 """Rounds of the event loop without a look at the clock after which everybody is taken to sleep."""
 
+MOST_ROUNDS = 10_000
+"""After which the time goes on in any case: somebody may be waiting for it with open eyes."""
+
 
 class VirtualClock:
     """A clock for tests: `sleep` returns at once, and the time has passed.
@@ -56,11 +59,13 @@ class VirtualClock:
         mine = (self.time + seconds, next(self._count))
         heapq.heappush(waking, mine)
         try:
-            quiet = 0
-            while quiet < QUIET:
+            quiet = rounds = 0
+            while quiet < QUIET and rounds < MOST_ROUNDS:
                 looks = self._looks
                 await asyncio.sleep(0)
-                quiet = quiet + 1 if waking[0] == mine and looks == self._looks else 0
+                mine_is_next = waking[0] == mine
+                quiet = quiet + 1 if mine_is_next and looks == self._looks else 0
+                rounds += mine_is_next
             self.time = max(self.time, mine[0])
         finally:
             waking.remove(mine)

@@ -7,14 +7,17 @@ faults`; `PATCH options {"eta": 5}`; and pictures for the page.
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import asdict
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from modelslab_pony.testing import _page
+from modelslab_pony.testing._schema import read_json
 from modelslab_pony.testing._script import add_texts
 from modelslab_pony.testing._simulator import Simulator
 
@@ -23,19 +26,20 @@ CHANGEABLE = ("eta", "outcome", "dialect", "queue_limit", "balance", "price", "i
 
 
 async def _state(request: Request) -> Response:
-    return JSONResponse(_page.state(_simulator(request)))
+    return _json(_page.state(_simulator(request)))
 
 
 async def _submissions(request: Request) -> Response:
-    return JSONResponse([asdict(submission) for submission in _simulator(request).submissions])
+    return _json([asdict(submission) for submission in _simulator(request).submissions])
 
 
 async def _show_faults(request: Request) -> Response:
-    return JSONResponse({"faults": str(_simulator(request).faults)})
+    return _json({"faults": str(_simulator(request).faults)})
 
 
 async def _clear_faults(request: Request) -> Response:
     _simulator(request).faults.clear()
+    await request.app.state.settle()
     return await _show_faults(request)
 
 
@@ -47,6 +51,7 @@ async def _add_faults(request: Request) -> Response:
         add_texts(_simulator(request).faults, wanted)
     except ValueError as error:
         return _refused(str(error))
+    await request.app.state.settle()
     return await _show_faults(request)
 
 
@@ -61,7 +66,7 @@ async def _change_options(request: Request) -> Response:
             setattr(simulator, name, value)
     except ValueError as error:
         return _refused(str(error))
-    return JSONResponse({name: getattr(simulator, name) for name in CHANGEABLE})
+    return _json({name: getattr(simulator, name) for name in CHANGEABLE})
 
 
 ROUTES = Mount(
@@ -86,11 +91,20 @@ def _simulator(request: Request) -> Simulator:
 
 async def _object(request: Request) -> dict[str, Any]:
     """Return the body. Raises `ValueError` for what is no JSON object."""
-    body = await request.json()
+    # A page of another site, open in the same browser, is none of those who may.
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise ValueError(f"{origin} may not ask this")
+    body = read_json(await request.body())
     if not isinstance(body, dict):
         raise ValueError(f"the body must be a JSON object, not {body!r}")  # noqa: TRY004 - told as any other mistake
     return body
 
 
+def _json(body: Any, status_code: int = 200) -> Response:
+    # In ASCII: a prompt may hold what UTF-8 has not.
+    return Response(json.dumps(body), status_code, media_type="application/json")
+
+
 def _refused(message: str) -> Response:
-    return JSONResponse({"message": message}, status_code=400)
+    return _json({"message": message}, status_code=400)

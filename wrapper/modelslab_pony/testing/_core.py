@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from attrs import evolve
 
@@ -70,14 +70,15 @@ class Core:
         """Answer one request, with the fault that befalls it."""
         try:
             parts = urlsplit(call.url)
-            call = evolve(call, operation=_operation(call.method, parts.path))
-            origin = f"{parts.scheme}://{parts.netloc}"
+            origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{call.root}"
         except ValueError as error:  # a host that is none
             return self._says.error(400, f"the request cannot be read: {error}")
+        path = parts.path.removeprefix(call.root)
+        call = evolve(call, operation=_operation(call.method, path))
         fault = self.faults.take(call)
         answer = Answer(said="nothing")
         if fault is None or fault.reaches_service:
-            answer = self._answer(call, parts.path, origin, now)
+            answer = self._answer(call, path, origin, now)
         if fault is not None:
             answer = evolve(fault.spoil(answer), fault=repr(fault), said=f"{answer.said}, but {fault!r}")
         if call.operation in GENERATIONS:
@@ -92,18 +93,13 @@ class Core:
     # --- which call it is -----------------------------------------------------------------------
 
     def _answer(self, call: Call, path: str, origin: str, now: float) -> Answer:
-        name = path.rpartition("/")[2]
+        name = unquote(path.rpartition("/")[2])
         if call.operation in {"output", "proxy"}:
             return self._image(name, now, call.operation)
         if call.operation == "upload":
             return self._uploaded(name, now)
         found = route(call.method, path)
-        if found is None:
-            return self._no_such_call(call.method, path)
-        try:
-            return self._called(*found, call.body, origin, now)
-        except RecursionError:  # fields nested too deep
-            return self._says.bad_request(found[0], [Problem("body", "", "", "body: it is nested too deep")])
+        return self._no_such_call(call.method, path) if found is None else self._called(*found, call.body, origin, now)
 
     def _called(self, operation: str, place: dict[str, str], content: bytes, origin: str, now: float) -> Answer:
         body = self._checked(operation, content)
@@ -132,8 +128,10 @@ class Core:
         says = self._says
         try:
             body = says.read(operation, read_json(content))
-        except ValueError:
-            return says.bad_request(operation, [Problem("body", "", "", "the body is not JSON")])
+        except ValueError as error:
+            return says.bad_request(
+                operation, [Problem("body", "", "", f"the body is no JSON that can be read: {error}")]
+            )
         if isinstance(body, dict) and self.options.key is not None and body.get("key") != self.options.key:
             return says.wrong_key()
         found = problems(operation, body)
@@ -297,9 +295,20 @@ class Core:
         return Answer(content=content, content_type=kind, said=f"upload {name}")
 
     def _given(self, url: str, origin: str, now: float) -> bytes | None:
-        """Return an uploaded image, b"" where it is gone; None for another host's, which is taken to be there."""
-        _, ours, name = url.partition(f"{origin}{UPLOADS_PATH}/")
-        return (self._upload(name, now) or b"") if ours else None
+        """Return an image of ours, b"" where there is none; None for another host's, which is taken to be there."""
+        try:
+            parts, here = urlsplit(url), urlsplit(origin)
+            is_ours = (parts.hostname, parts.port or 443) == (here.hostname, here.port or 443)
+        except ValueError:
+            return b""
+        folder, _, name = parts.path.removeprefix(here.path).rpartition("/")
+        if not is_ours or folder not in PLACES:
+            return None
+        place = PLACES[folder]
+        if place == "upload":
+            return self._upload(unquote(name), now) or b""
+        answer = self._image(unquote(name), now, place)
+        return answer.content if answer.status_code == 200 else b""
 
 
 def _operation(method: str, path: str) -> str:

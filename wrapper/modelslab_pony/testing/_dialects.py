@@ -15,7 +15,7 @@ from typing import Any, Literal
 from modelslab_pony.testing._answers import Answer, nothing, say
 from modelslab_pony.testing._jobs import CDN_PATH, SimulatedJob
 from modelslab_pony.testing._schema import Problem
-from modelslab_pony.testing._spec import BASE_PATH, body_schema, documented
+from modelslab_pony.testing._spec import BASE_PATH, body_schema, documented, types
 
 Name = Literal["spec", "observed"]
 
@@ -131,7 +131,7 @@ class Observed(Spec):
             return body
         fields = body_schema(operation)["properties"]
         return {
-            name: _number(value) if fields.get(name, {}).get("type") in {"integer", "number"} else value
+            name: _number(value) if not {"integer", "number"}.isdisjoint(types(fields.get(name, {}))) else value
             for name, value in body.items()
             if value is not None
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -108,7 +109,7 @@ class Queue:
 
     def __init__(self, workers: int) -> None:
         self._ends: list[float] = []
-        self._free: list[float] = [0.0] * workers
+        self._free: list[float] = [-math.inf] * workers
 
     def length(self, now: float) -> int:
         """Return how many jobs wait or are worked on."""
@@ -153,7 +154,7 @@ class Jobs(Mapping[int | str, SimulatedJob]):
         self.accepted += 1
         self._jobs[job.id] = job
         surplus = max(len(self._jobs) - self.retention, 0)
-        finished = (name for name, old in self._jobs.items() if old.ready_at <= now)
+        finished = (name for name, old in self._jobs.items() if old.ready_at <= now and old is not job)
         for name in list(islice(finished, surplus)):
             del self._jobs[name]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from typing import Any, get_args
 
 import attrs
 from attrs import define, field
 
+from modelslab_pony._settings import MOST_SECONDS
 from modelslab_pony.testing._dialects import Name
 from modelslab_pony.testing._jobs import Outcome
 
@@ -22,7 +22,7 @@ RETENTION = 1000
 
 
 def _number(_: Any, attribute: attrs.Attribute[float], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (0 <= value < math.inf):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (0 <= value < MOST_SECONDS):
         raise ValueError(f"{attribute.name} must be a number, 0 or more, not {value!r}")
 
 

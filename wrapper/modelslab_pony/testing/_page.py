@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,7 +36,7 @@ def drawn(request: Request) -> Response:
         return Response(status_code=404)
     if request.url.path.endswith(".png"):
         return Response(picture(job, index), media_type="image/png")
-    return Response(_thumbnail(job, index), media_type="image/jpeg")
+    return Response(request.app.state.thumbnail(job, index), media_type="image/jpeg")
 
 
 def state(simulator: Simulator) -> dict[str, Any]:
@@ -95,8 +94,8 @@ def _job(job: SimulatedJob, now: float) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=256)
-def _thumbnail(job: SimulatedJob, index: int) -> bytes:
+def thumbnail(job: SimulatedJob, index: int) -> bytes:
+    """Return a small JPEG of a picture."""
     with Image.open(io.BytesIO(picture(job, index))) as opened:
         opened.thumbnail((THUMBNAIL, THUMBNAIL))
         file = io.BytesIO()

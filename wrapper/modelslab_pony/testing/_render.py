@@ -6,6 +6,7 @@ import io
 import math
 import random
 import textwrap
+import unicodedata
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -105,9 +106,10 @@ def _hill(
 
 def _caption(draw: ImageDraw.ImageDraw, prompt: str, width: int, height: int) -> None:
     size = max(12, width // 28)
-    # The built-in font has no glyphs beyond Latin; what it lacks is shown as a box, never an error.
+    # The built-in font has plain Latin alone: accents are left out, and other scripts become boxes.
+    plain = "".join(sign for sign in unicodedata.normalize("NFKD", prompt) if not unicodedata.combining(sign))
     font = ImageFont.load_default(size)
-    lines = textwrap.wrap(prompt, max(8, int(width / (size * 0.55))), max_lines=4, placeholder=" …")
+    lines = textwrap.wrap(plain, max(8, int(width / (size * 0.55))), max_lines=4, placeholder=" …")
     top = height - size * (1.3 * len(lines) + 0.8)
     for number, line in enumerate(lines):
         draw.text((size, top + number * size * 1.3), line, fill=(255, 255, 255), font=font)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
 from attrs import frozen
 from jsonschema import Draft202012Validator, FormatChecker
 
-from modelslab_pony.testing._spec import body_schema, effective_spec
+from modelslab_pony.testing._spec import body_schema, effective_spec, types
 
+DEEPEST = 512
+"""Levels of a request's JSON, as PHP has it; far below what an answer that repeats it could not be written with."""
 SHOWN = 200
 """Characters of the validator's words that are repeated."""
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*")
@@ -43,14 +45,26 @@ def _without_empty(operation: str, body: Any) -> Any:
     if not isinstance(body, dict):
         return body
     fields = body_schema(operation)["properties"]
-    return {
-        name: value for name, value in body.items() if value != "" or "null" not in fields.get(name, {}).get("type", "")
-    }
+    nullable = {name for name, field in fields.items() if "null" in types(field)}
+    return {name: value for name, value in body.items() if value != "" or name not in nullable}
 
 
 def read_json(content: bytes) -> Any:
-    """Return what JSON says. Raises `ValueError` where it is none, or holds a number that JSON cannot give back."""
-    return json.loads(content, parse_constant=_finite, parse_float=_finite)
+    """Return what JSON says. Raises `ValueError` where it is none, or what could not be said again in an answer."""
+    try:
+        found = json.loads(content, parse_constant=_finite, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    level, depth = [found], 0
+    while level:
+        level, depth = [inner for outer in level for inner in _inside(outer)], depth + 1
+        if depth > DEEPEST:
+            raise ValueError("nested too deep")
+    return found
+
+
+def _inside(outer: Any) -> Iterable[Any]:
+    return outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ()
 
 
 def _finite(numeral: str) -> float:

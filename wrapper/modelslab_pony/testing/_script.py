@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
 from attrs import define
 
 from modelslab_pony.testing import faults
@@ -62,8 +64,9 @@ class Faults:
 
     def __init__(self) -> None:
         self._rules: list[Rule] = []
-        self.changed: Callable[[], object] = lambda: None
-        """Called after each change; a server closes its door here."""
+        self._lock = threading.RLock()
+        self.doors: list[Callable[[], object]] = []
+        """Called after each change: a server opens or closes its door."""
 
     def add(self, fault: Fault, *, on: On = None, times: int | None = 1) -> None:
         """Have a fault befall the next `times` requests of a kind; None for all from now on.
@@ -85,37 +88,46 @@ class Faults:
 
     def clear(self) -> None:
         """Forget the faults to come."""
-        self._rules.clear()
-        self.changed()
+        with self._lock:
+            self._rules.clear()
+        self._tell_doors()
 
     def assert_used(self) -> None:
         """Raise `AssertionError` if a fault is still to come; one for always, if it never befell a request."""
-        unused = [str(rule) for rule in self._rules if rule.runs[0][1] is not None or not rule.befell]
+        with self._lock:
+            unused = [str(rule) for rule in self._rules if rule.runs[0][1] is not None or not rule.befell]
         if unused:
             raise AssertionError(f"these faults befell no request: {'; '.join(unused)}")
 
     def take(self, call: Call) -> Fault | None:
         """Return the fault that befalls a request, and use it up."""
-        rule = next((rule for rule in self._rules if rule.meets(call)), None)
-        return None if rule is None else self._take(rule)
+        with self._lock:
+            rule = next((rule for rule in self._rules if rule.meets(call)), None)
+            if rule is None or (self.doors and isinstance(rule.runs[0][0], Refuse)):
+                return None  # a request that came in before the door closed, or by another one
+            return self._take(rule)
 
     def refusal(self) -> Refuse | None:
         """Return the refusal that is next in line, whatever the request will be."""
-        heads = (rule.runs[0][0] for rule in self._rules)
+        with self._lock:
+            heads = [rule.runs[0][0] for rule in self._rules]
         return next((fault for fault in heads if isinstance(fault, Refuse)), None)
 
     def take_refusal(self) -> None:
         """Use up the refusal that is next in line."""
-        rule = next((rule for rule in self._rules if isinstance(rule.runs[0][0], Refuse)), None)
-        if rule is not None:
-            self._take(rule)
+        with self._lock:
+            rule = next((rule for rule in self._rules if isinstance(rule.runs[0][0], Refuse)), None)
+            if rule is not None:
+                self._take(rule)
+        self._tell_doors()
 
     def __len__(self) -> int:
         """Return how many rules are left."""
         return len(self._rules)
 
     def __str__(self) -> str:
-        return "; ".join(map(str, self._rules))
+        with self._lock:
+            return "; ".join(map(str, self._rules))
 
     def __repr__(self) -> str:
         return f"<Faults: {self or 'none'}>"
@@ -137,8 +149,14 @@ class Faults:
             raise ValueError(f"on must be {fits} for {runs[0][0]!r}, not {on!r}")
         if is_for_webhooks and on is None:
             on = WEBHOOK
-        self._rules.append(Rule(on=on, runs=deque(runs), is_for_webhooks=is_for_webhooks))
-        self.changed()
+        with self._lock:
+            self._rules.append(Rule(on=on, runs=deque(runs), is_for_webhooks=is_for_webhooks))
+        self._tell_doors()
+
+    def _tell_doors(self) -> None:
+        # Not under the lock: a door waits for its server, which may be about to take a fault.
+        for door in list(self.doors):
+            door()
 
 
 def _often(times: int | None) -> str:
@@ -161,7 +179,7 @@ def _check_place(on: Any) -> None:
 # --- faults in words, for a command line ---------------------------------------------------------------------
 
 
-_WORDS: dict[str, Callable[..., Fault]] = {
+_WORDS: dict[str, type[Any]] = {
     re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower(): kind
     for name, kind in vars(faults).items()
     if isinstance(kind, type) and issubclass(kind, Fault) and kind.__subclasses__() == [] and name != "Reply"
@@ -192,9 +210,10 @@ def _demand(text: str) -> tuple[Fault, str | None, int | None]:
         raise ValueError(f"{text!r} must be NAME[:VALUE][@ON][*TIMES], with a NAME of {', '.join(_WORDS)}")
     kind, value = _WORDS[found["name"]], found["value"]
     try:
-        fault = kind() if value is None else kind(_value(value))
+        fault = kind(*([] if value is None else [_value(value)]))
     except TypeError:
-        raise ValueError(f"{text!r}: {found['name']} takes {'no value' if value else 'a value'}") from None
+        takes = "a value" if attrs.fields(kind) else "no value"
+        raise ValueError(f"{text!r}: {found['name']} takes {takes}") from None
     except ValueError as error:
         raise ValueError(f"{text!r}: {error}") from None
     times = found["times"] or "1"

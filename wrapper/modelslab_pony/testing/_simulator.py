@@ -7,6 +7,7 @@ import contextlib
 import functools
 import os
 import random
+import re
 import threading
 import time
 from collections import deque
@@ -42,6 +43,10 @@ SIMULATOR_KEY = "simulator-key"
 Log = Callable[[Call, Answer], object]
 
 
+SAID = 300
+"""Characters that are kept of what was said to a request."""
+
+
 @frozen(kw_only=True)
 class Exchange:
     """A request and what it was answered."""
@@ -50,6 +55,7 @@ class Exchange:
     """Seconds of the simulator's clock."""
     method: str
     url: str
+    """Without query, user and password, which may be secrets."""
     operation: str
     status_code: int
     said: str
@@ -157,13 +163,15 @@ class Simulator:
         if not callable(clock) and not isinstance(clock, VirtualClock):
             message = f"clock must be a VirtualClock or a function that tells the time, not {clock!r}"
             raise ValueError(message)  # noqa: TRY004 - one error for all options
+        if log is not None and not callable(log):
+            raise ValueError(f"log must be a function of a Call and an Answer, not {log!r}")
         self.clock = clock
         self.requests: deque[Exchange] = deque(maxlen=500)
         self._core = Core(options, random.Random(seed))  # noqa: S311 - not a secret
         self._core.webhooks.anywhere = webhook_transport is not None
         self._webhook_transport = webhook_transport
         self._log = log
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set what there is. Raises `AttributeError` for a name that would change nothing."""
@@ -213,26 +221,30 @@ class Simulator:
 
     # --- what it does --------------------------------------------------------------------------
 
-    def answer(self, method: str, url: str, body: bytes = b"") -> Answer:
-        """Answer one request; what goes wrong on the way to the client stands in the answer."""
+    def answer(self, method: str, url: str, body: bytes = b"", *, root: str = "") -> Answer:
+        """Answer one request; what goes wrong on the way to the client stands in the answer.
+
+        `root` is where the simulator is mounted, in front of the path.
+        """
         with self._lock:
             now = self.now()
-            call = Call(method=method, url=url, body=body)
+            call = Call(method=method, url=url, body=body, root=root)
             answer = self._core.answer(call, now)
+            call = evolve(call, operation=answer.operation, url=_without_secrets(url))
             self.requests.append(
                 Exchange(
                     at=now,
                     method=method,
-                    url=url,
+                    url=call.url,
                     operation=answer.operation,
                     status_code=answer.status_code,
-                    said=answer.said,
-                    fault=answer.fault,
+                    said=answer.said[:SAID],
+                    fault=answer.fault[:SAID],
                 )
             )
         if self._log is not None:
             with contextlib.suppress(OSError, ValueError):  # a log that cannot be written is no fault of a request
-                self._log(evolve(call, operation=answer.operation), answer)
+                self._log(call, answer)
         return answer
 
     def deliver(self) -> list[Webhook]:
@@ -341,3 +353,8 @@ class Simulator:
     async def sleep_async(self, seconds: float) -> None:
         """Same as `sleep`, awaited."""
         await (self.clock.sleep_async(seconds) if isinstance(self.clock, VirtualClock) else asyncio.sleep(seconds))
+
+
+def _without_secrets(url: str) -> str:
+    plain = re.split(r"[?#]", url, maxsplit=1)[0]
+    return re.sub(r"//[^/]*@", "//", plain)

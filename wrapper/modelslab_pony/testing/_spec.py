@@ -51,6 +51,13 @@ def body_schema(operation_id: str) -> dict[str, Any]:
     return effective_spec()["components"]["schemas"][name] if name else schema
 
 
+def types(schema: dict[str, Any]) -> set[str]:
+    """Return the types that a field may have."""
+    stated = schema.get("type", [])
+    own = {stated} if isinstance(stated, str) else set(stated)
+    return own.union(*(types(branch) for branch in schema.get("oneOf", [])))
+
+
 @cache
 def documented(operation_id: str) -> frozenset[str]:
     """Return the HTTP statuses that an operation may answer."""

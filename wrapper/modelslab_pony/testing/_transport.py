@@ -18,9 +18,11 @@ class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
+        self._host = ""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer a blocking client."""
+        self._check_host(request)
         answer = self._simulator.answer(request.method, str(request.url), request.read())
         self._simulator.deliver()
         seconds, fault = _before(answer, request)
@@ -32,6 +34,7 @@ class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer an asynchronous client."""
+        self._check_host(request)
         answer = self._simulator.answer(request.method, str(request.url), await request.aread())
         await self._simulator.deliver_async()
         seconds, fault = _before(answer, request)
@@ -40,6 +43,14 @@ class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if fault is not None:
             raise fault
         return self._response(answer, request)
+
+    def _check_host(self, request: httpx.Request) -> None:
+        """Be one host, the first that is asked: elsewhere nobody answers, nor is a key that went there taken."""
+        self._host = self._host or request.url.host
+        if request.url.host != self._host:
+            raise httpx.ConnectError(
+                f"this simulator is {self._host}; {request.url.host} is not there", request=request
+            )
 
     def _response(self, answer: Answer, request: httpx.Request) -> httpx.Response:
         stream = _Body(self._simulator, answer, request)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import heapq
 import itertools
+import json
 import ssl
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -85,7 +86,7 @@ def post(webhooks: Sequence[Webhook], transport: httpx.BaseTransport | None) -> 
         with httpx.Client(transport=transport, **_manners()) as client:
             for webhook in webhooks:
                 with _noting(webhook):
-                    webhook.status_code = client.post(webhook.url, json=webhook.body).status_code
+                    webhook.status_code = client.post(webhook.url, **_sent(webhook)).status_code
 
 
 async def post_async(webhooks: Sequence[Webhook], transport: httpx.AsyncBaseTransport | None) -> None:
@@ -93,7 +94,7 @@ async def post_async(webhooks: Sequence[Webhook], transport: httpx.AsyncBaseTran
 
     async def one(client: httpx.AsyncClient, webhook: Webhook) -> None:
         with _noting(webhook):
-            webhook.status_code = (await client.post(webhook.url, json=webhook.body)).status_code
+            webhook.status_code = (await client.post(webhook.url, **_sent(webhook))).status_code
 
     if webhooks:
         async with httpx.AsyncClient(transport=transport, **_manners()) as client:
@@ -106,6 +107,14 @@ def _noting(webhook: Webhook) -> Iterator[None]:
         yield
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
         webhook.error = f"{type(fault).__name__}: {fault}"
+    except asyncio.CancelledError:
+        webhook.error = "cancelled before it was answered"
+        raise
+
+
+def _sent(webhook: Webhook) -> dict[str, Any]:
+    # httpx would write a lone surrogate of a prompt as it stands, which no UTF-8 has.
+    return {"content": json.dumps(webhook.body), "headers": {"content-type": "application/json"}}
 
 
 def _manners() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.responses import Response
@@ -32,43 +33,61 @@ class Protocol(H11Protocol):
 class WireResponse(Response):
     """An answer, with what goes wrong on its way; the last one of its connection says so."""
 
-    def __init__(self, answer: Answer, *, is_last: bool) -> None:
+    def __init__(self, answer: Answer, *, is_last: bool, after: Callable[[], Awaitable[object]]) -> None:
         self._answer = answer
-        headers = answer.head() | ({"connection": "close"} if is_last else {})
-        super().__init__(answer.content, answer.status_code, headers=headers)
+        self._after = after
+        # What follows a length that is too small must not pass for the next answer.
+        close = is_last or (answer.loss == "" and not answer.is_whole)
+        super().__init__(answer.content, answer.status_code, answer.head() | ({"connection": "close"} if close else {}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it, or what arrives of it."""
+        """Send it, or what arrives of it; nobody is sent to who has gone."""
+        gone = asyncio.ensure_future(_until_gone(receive))
+        try:
+            await self._send(scope, gone, send)
+        finally:
+            gone.cancel()
+        await self._after()
+
+    async def _send(self, scope: Scope, gone: asyncio.Future[None], send: Send) -> None:
         answer = self._answer
-        transport: asyncio.Transport | None = scope.get("extensions", {}).get(EXTENSION, {}).get("transport")
-        await asyncio.sleep(answer.delay)
+        if await _passed(answer.delay, gone):
+            return
         if answer.loss or (not answer.is_whole and scope["method"] != "HEAD"):
-            await self._break(transport, receive)
+            await self._break(scope.get("extensions", {}).get(EXTENSION, {}).get("transport"), gone)
             return
         await send({"type": "http.response.start", "status": answer.status_code, "headers": self.raw_headers})
         for piece in answer.pieces():
-            if answer.pause:
-                await asyncio.sleep(answer.pause)
-            if transport is not None and transport.is_closing():
-                return  # nobody listens any more
+            if await _passed(answer.pause, gone):
+                return
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
-    async def _break(self, transport: asyncio.Transport | None, receive: Receive) -> None:
+    async def _break(self, transport: asyncio.Transport | None, gone: asyncio.Future[None]) -> None:
         """Write what still arrives, and close the connection."""
         if transport is None:
             raise ConnectionAbortedError(f"{self._answer.said}: this server does not let go of its connections")
-        if self._answer.loss not in {"refused", "before"}:
+        if self._answer.loss != "before":
             transport.write(self._head())
             for piece in self._answer.pieces():
-                await asyncio.sleep(self._answer.pause)
-                if transport.is_closing():
-                    break
+                if await _passed(self._answer.pause, gone):
+                    return
                 transport.write(piece)
         transport.close()
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await gone
 
     def _head(self) -> bytes:
         lines = [b"HTTP/1.1 %d Status" % self.status_code, *(b"%s: %s" % header for header in self.raw_headers)]
         return b"\r\n".join([*lines, b"", b""])
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _passed(seconds: float, gone: asyncio.Future[None]) -> bool:
+    """Let the time pass; return whether the client has gone meanwhile."""
+    if seconds:
+        await asyncio.wait({gone}, timeout=seconds)
+    return gone.done()

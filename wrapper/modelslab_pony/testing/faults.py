@@ -22,14 +22,15 @@ The transport does to httpx what the server does on the wire. Two differ, and sa
 from __future__ import annotations
 
 import json
-import math
 import re
+import reprlib
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import attrs
 from attrs import evolve, field, frozen
 
+from modelslab_pony._settings import MOST_SECONDS
 from modelslab_pony.testing._answers import Answer
 
 __all__ = [
@@ -66,15 +67,21 @@ def _that(is_right: Callable[[Any], bool], expected: str) -> Callable[[Any, attr
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MOST_SECONDS
 
 
 def _is_json(value: Any) -> bool:
     try:
-        json.dumps(value)
-    except (TypeError, ValueError):
-        return isinstance(value, bytes | bytearray)
+        _content(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
     return True
+
+
+def _content(body: Any) -> bytes:
+    if isinstance(body, bytes | bytearray):
+        return bytes(body)
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()
 
 
 def _is_text(pattern: str) -> Callable[[Any], bool]:
@@ -83,7 +90,11 @@ def _is_text(pattern: str) -> Callable[[Any], bool]:
 
 _seconds = _that(_is_number, "a number of seconds, 0 or more")
 _size = _that(lambda value: type(value) is int and value >= 0, "an integer, 0 or more")
-_code = _that(lambda value: type(value) is int and 200 <= value <= 599, "an HTTP status from 200 to 599")
+_code = _that(
+    lambda value: type(value) is int and 200 <= value <= 599 and value not in {204, 205, 304},
+    "an HTTP status from 200 to 599 that has a body",
+)
+_flag = _that(lambda value: isinstance(value, bool), "True or False")
 _media_type = _that(_is_text(r"[!-~][ -~]*"), "a media type")
 
 
@@ -144,7 +155,12 @@ class Drop(Fault):
         default="before",
         validator=_that(lambda value: value in {"before", "during", "after"}, "before, during or after"),
     )
-    accepted: bool = True
+    accepted: bool = field(default=True, validator=_flag)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what contradicts itself: half of an answer that the service never gave."""
+        if self.when != "before" and not self.accepted:
+            raise ValueError(f"accepted must be True where the connection is lost {self.when} the answer")
 
     @property
     def reaches_service(self) -> bool:
@@ -241,7 +257,7 @@ class HTML(Fault):
     """
 
     status_code: int = field(default=502, validator=_code)
-    accepted: bool = False
+    accepted: bool = field(default=False, validator=_flag)
 
     @property
     def reaches_service(self) -> bool:
@@ -288,9 +304,9 @@ class Reply(Fault):
     """Any answer at all: JSON, text or bytes. The service never gets the request, unless `accepted`."""
 
     status_code: int = field(validator=_code)
-    body: Any = field(default=b"", validator=_that(_is_json, "a text, bytes, or what JSON can say"))
+    body: Any = field(default=b"", repr=reprlib.repr, validator=_that(_is_json, "a text, bytes, or what JSON can say"))
     content_type: str = field(default="application/json", validator=_media_type)
-    accepted: bool = False
+    accepted: bool = field(default=False, validator=_flag)
 
     @property
     def reaches_service(self) -> bool:
@@ -299,8 +315,7 @@ class Reply(Fault):
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
-        body = self.body.encode() if isinstance(self.body, str) else self.body
-        content = bytes(body) if isinstance(body, bytes | bytearray) else json.dumps(body).encode()
+        content = _content(self.body)
         return evolve(answer, status_code=self.status_code, content=content, content_type=self.content_type)
 
 
