@@ -108,13 +108,13 @@ async def _running(command: list[str]) -> AsyncIterator[tuple[asyncio.subprocess
                 break
         else:
             raise RuntimeError(f"{command[0]} did not start; its own words stand above")
-        reading = asyncio.create_task(process.stdout.read())  # its log, or the pipe would fill up
+        draining = asyncio.create_task(process.stdout.read())  # its log, or the pipe would fill up
         yield process, int(found[1])
         process.terminate()
-        await reading
+        await draining
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        if process.returncode is None:
+            process.terminate()
         await process.wait()
 
 
