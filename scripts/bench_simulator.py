@@ -100,21 +100,20 @@ async def _customer(port: int, jobs: int) -> None:
 async def _running(command: list[str]) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
     environment = {"PYTHONUNBUFFERED": "1"}
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, env=environment)
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    port = 0
+    while not port and (line := await process.stdout.readline()):
+        found = LISTENING.search(line.decode())
+        port = int(found[1]) if found else 0
+    draining = asyncio.create_task(process.stdout.read())  # its log, or the pipe would fill up
     try:
-        assert process.stdout is not None  # noqa: S101 - it is a pipe
-        async for line in process.stdout:
-            found = LISTENING.search(line.decode())
-            if found:
-                break
-        else:
+        if not port:
             raise RuntimeError(f"{command[0]} did not start; its own words stand above")
-        draining = asyncio.create_task(process.stdout.read())  # its log, or the pipe would fill up
-        yield process, int(found[1])
-        process.terminate()
-        await draining
+        yield process, port
     finally:
-        if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
             process.terminate()
+        await draining
         await process.wait()
 
 
