@@ -289,3 +289,40 @@ def test_an_id_in_a_path_may_be_coded(clock: VirtualClock) -> None:
     simulator = Simulator(eta=0, clock=clock)
     ask(simulator, "text2img", {"key": "k", "model_id": "m", "prompt": "x"})
     assert ask(simulator, "fetch/%37%30010001", {"key": "k"})[1]["status"] == "success"
+
+
+def test_a_job_may_begin_with_an_image_of_another(clock: VirtualClock) -> None:
+    """By either of its addresses, however written; what was never made, or is gone, cannot be begun with."""
+    simulator = Simulator(eta=0, image_life=60, clock=clock)
+    with simulator.client() as pony:
+        first = pony.text2img("a lighthouse", seed=1).images[0]
+        url, copy = first.url, first.proxy_url or ""
+        for given in (url, copy, url.replace("modelslab.com/", "modelslab.com:443/"), f"{url}?v=1"):
+            again = pony.img2img("a harbour", given, strength=0.0, seed=2, width=1024, height=1024)
+            with first.to_pil() as one, again.images[0].to_pil() as other:
+                assert one.convert("RGB").tobytes() == other.convert("RGB").tobytes()
+        for bad in (url.replace("70010001", "99999999"), "https://modelslab.com/uploads/none.png"):
+            with pytest.raises(errors.BadRequestError, match="Unable to fetch image"):
+                pony.img2img("a harbour", bad)
+        clock.sleep(60)
+        with pytest.raises(errors.BadRequestError, match="Unable to fetch image"):
+            pony.img2img("a harbour", url)
+        assert pony.img2img("a harbour", "https://elsewhere.example/uploads/none.png").images
+
+
+def test_words_that_the_font_lacks_are_written_as_near_as_it_can() -> None:
+    """Accents are left out; a long prompt ends in dots; nothing is too odd to be drawn."""
+    assert render("lighthouse", 1, 512, 512) != render("harbour", 1, 512, 512)
+    for prompt in ("Ünïcödé", "\u65e5\u672c", "\ud800", "x" * 5000, "a b " * 500, "", " ", "\0\n"):
+        with Image.open(io.BytesIO(render(prompt, 10**5000, 2048, 1024))) as picture:
+            assert picture.size == (2048, 1024)
+
+
+@pytest.mark.parametrize("size", [(512, 512), (1024, 1024), (2048, 1024), (2048, 2048)])
+def test_a_picture_has_the_size_that_was_asked_for(size: tuple[int, int]) -> None:
+    """And is more than one colour, down to its words."""
+    with Image.open(io.BytesIO(render("a lighthouse", 7, *size))) as picture:
+        assert picture.size == size
+        colours: Any = picture.crop((0, size[1] * 3 // 4, size[0], size[1])).getcolors(2**16)
+    assert len(colours) > 3
+    assert (255, 255, 255) in {colour for _, colour in colours}

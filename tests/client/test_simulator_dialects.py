@@ -89,6 +89,7 @@ def test_a_job_that_nobody_knows_failed(observed: Simulator) -> None:
 def test_numerals_in_texts_and_null_are_taken(observed: Simulator) -> None:
     """The vendor's own example sends them; what is no numeral is refused all the same."""
     sent: dict[str, Any] = {"width": "1152", "guidance_scale": "7.5"}
+    assert observed.jobs[ask(observed, seed="7")["id"]].seed == 7
     sent |= {"seed": None, "webhook": None, "track_id": None, "height": None}
     assert observed.jobs[ask(observed, **sent)["id"]].size == (1152, 1024)
     assert ask(observed, width="wide")["message"] == {"width": ["The width must be of another type: integer."]}

@@ -39,7 +39,7 @@ from support.wire import post
 
 ONCE = RetryPolicy(attempts=1)
 AGAIN = RetryPolicy(attempts=3, min_delay=0.05, max_delay=1)
-PATIENCE = 0.4
+PATIENCE = 1.0
 """Seconds that the clients of these tests wait for an answer."""
 
 
@@ -89,7 +89,7 @@ SUBMISSIONS: dict[str, tuple[Fault, str, int]] = {
     "dropped unread": (Drop(accepted=False), "SubmissionUnknown", 0),
     "dropped halfway": (Drop("during"), "SubmissionUnknown", 1),
     "dropped after": (Drop("after"), "Job", 1),
-    "late": (Late(PATIENCE / 4), "Job", 1),
+    "late": (Late(PATIENCE / 10), "Job", 1),
     "too late": (Late(PATIENCE * 2), "SubmissionUnknown", 1),
     "trickling": (Trickle(64, 0.01), "Job", 1),
     "trickling too slowly": (Trickle(64, PATIENCE * 2), "SubmissionUnknown", 1),

@@ -187,7 +187,7 @@ def test_an_application_in_this_process_is_posted_to(clock: VirtualClock) -> Non
 
 
 def test_an_application_that_has_to_be_awaited(clock: VirtualClock) -> None:
-    """Is posted to by tasks; a blocking client says so at once."""
+    """Is posted to by tasks; what a blocking client brought about waits until then."""
     got: list[Any] = []
 
     async def application(_: Any, receive: Any, send: Any) -> None:
@@ -203,8 +203,12 @@ def test_an_application_that_has_to_be_awaited(clock: VirtualClock) -> None:
 
     asyncio.run(story())
     assert got == ["success"]
+    with simulator.client() as pony:
+        pony.submit(request("https://shop.example/hook"))
     with pytest.raises(TypeError, match="deliver_async"):
         simulator.deliver()
+    asyncio.run(simulator.deliver_async())
+    assert got == ["success"] * 2
 
 
 @pytest.mark.parametrize("change", [{"eta": 0.2}, {"eta": 0, "outcome": "failed"}])

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import os
 import random
 import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
-from unittest import mock
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import httpx
 from attrs import evolve, frozen
 
-from modelslab_pony import _http
-from modelslab_pony._settings import DEFAULT_BASE_URL
 from modelslab_pony.async_client import AsyncPonyClient
 from modelslab_pony.client import PonyClient
-from modelslab_pony.testing import _webhooks
+from modelslab_pony.testing import _clients, _webhooks
 from modelslab_pony.testing._answers import Answer, Call
 from modelslab_pony.testing._clock import VirtualClock
 from modelslab_pony.testing._core import Core
@@ -37,9 +32,6 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 T = TypeVar("T")
-C = TypeVar("C", PonyClient, AsyncPonyClient)
-SIMULATOR_KEY = "simulator-key"
-"""What the simulator's clients send."""
 Log = Callable[[Call, Answer], object]
 
 
@@ -256,10 +248,15 @@ class Simulator:
         """
         transport = self._webhook_transport
         if transport is not None and not isinstance(transport, httpx.BaseTransport):
-            raise TypeError("this webhook_transport has to be awaited: take an async client, or deliver_async()")
+            raise TypeError("this webhook_transport has to be awaited: take deliver_async()")
         due = self._due()
         _webhooks.post(due, transport)
         return due
+
+    @property
+    def delivers_blocking(self) -> bool:
+        """Whether `deliver` can post; with a `webhook_transport` that has to be awaited it cannot."""
+        return self._webhook_transport is None or isinstance(self._webhook_transport, httpx.BaseTransport)
 
     async def deliver_async(self) -> list[Webhook]:
         """Same as `deliver`, awaited; with a `webhook_transport` that cannot be, in this thread."""
@@ -292,50 +289,19 @@ class Simulator:
 
         Keywords are those of `PonyClient` but for `http_client`. Its key is "simulator-key".
         """
-        http_client = httpx.Client(transport=self.transport(), timeout=_http.DEFAULT_TIMEOUT)
-        return self._settled(PonyClient(**self._client_options(options), http_client=http_client))
+        return _clients.client(self, options)
 
     def async_client(self, **options: Any) -> AsyncPonyClient:
         """Same as `client`, for `AsyncPonyClient`."""
-        http_client = httpx.AsyncClient(transport=self.transport(), timeout=_http.DEFAULT_TIMEOUT)
-        return self._settled(AsyncPonyClient(**self._client_options(options), http_client=http_client))
+        return _clients.async_client(self, options)
 
-    @contextlib.contextmanager
-    def takeover(self) -> Iterator[Self]:
-        """Have every client that is made meanwhile without an `http_client` speak with this simulator.
+    def takeover(self) -> contextlib.AbstractContextManager[Simulator]:
+        """Have every client that is made inside the `with` without an `http_client` speak with this simulator.
 
         For an application that makes its own `PonyClient()`: nothing of it reaches the network, and
         with a `VirtualClock` it lives by that. The key "simulator-key" is in the environment.
         """
-        with contextlib.ExitStack() as patches:
-            patches.enter_context(mock.patch.dict(os.environ, {"MODELSLAB_API_KEY": SIMULATOR_KEY}))
-            patches.enter_context(mock.patch.object(_http, "own_client", self._own_client))
-            for kind in (PonyClient, AsyncPonyClient):
-                patches.enter_context(mock.patch.object(kind, "__init__", self._driven(kind.__init__)))
-            yield self
-
-    def _own_client(self, kind: Callable[..., T], *_: Any) -> T:
-        return kind(transport=self.transport())
-
-    def _driven(self, make: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(make)
-        def init(client: PonyClient | AsyncPonyClient, *given: Any, **options: Any) -> None:
-            make(client, *given, **options)
-            if options.get("http_client") is None and isinstance(self.clock, VirtualClock):
-                self.clock.drive(client)
-
-        return init
-
-    def _settled(self, client: C) -> C:
-        client._owned = True  # noqa: SLF001 - it is closed as one of its own making would be
-        if isinstance(self.clock, VirtualClock):
-            self.clock.drive(client)
-        return client
-
-    @staticmethod
-    def _client_options(options: dict[str, Any]) -> dict[str, Any]:
-        # Not from the environment, which may name another service.
-        return {"api_key": SIMULATOR_KEY, "base_url": DEFAULT_BASE_URL, **options}
+        return _clients.takeover(self)
 
     # --- its time --------------------------------------------------------------------------------
 

@@ -24,7 +24,8 @@ class SimulatorTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         """Answer a blocking client."""
         self._check_host(request)
         answer = self._simulator.answer(request.method, str(request.url), request.read())
-        self._simulator.deliver()
+        if self._simulator.delivers_blocking:
+            self._simulator.deliver()
         seconds, fault = _before(answer, request)
         if seconds:
             self._simulator.sleep(seconds)

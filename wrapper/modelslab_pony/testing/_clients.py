@@ -1,0 +1,75 @@
+"""Clients of a simulator: made by it, or made by an application and taken over."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+from unittest import mock
+
+import httpx
+
+from modelslab_pony import _http
+from modelslab_pony._settings import DEFAULT_BASE_URL
+from modelslab_pony.async_client import AsyncPonyClient
+from modelslab_pony.client import PonyClient
+from modelslab_pony.testing._clock import VirtualClock
+
+if TYPE_CHECKING:
+    from modelslab_pony.testing._simulator import Simulator
+
+C = TypeVar("C", PonyClient, AsyncPonyClient)
+H = TypeVar("H", httpx.Client, httpx.AsyncClient)
+KEY = "simulator-key"
+"""What the simulator's clients send."""
+
+
+def client(simulator: Simulator, options: dict[str, Any]) -> PonyClient:
+    """Return a blocking client."""
+    inner = httpx.Client(transport=simulator.transport(), timeout=_http.DEFAULT_TIMEOUT)
+    return _owning(simulator, PonyClient(**_defaults(options), http_client=inner))
+
+
+def async_client(simulator: Simulator, options: dict[str, Any]) -> AsyncPonyClient:
+    """Return one to be awaited."""
+    inner = httpx.AsyncClient(transport=simulator.transport(), timeout=_http.DEFAULT_TIMEOUT)
+    return _owning(simulator, AsyncPonyClient(**_defaults(options), http_client=inner))
+
+
+@contextlib.contextmanager
+def takeover(simulator: Simulator) -> Iterator[Simulator]:
+    """Have every client that is made meanwhile without an `http_client` speak with a simulator."""
+
+    def inner(kind: Callable[..., H], *_: Any) -> H:
+        return kind(transport=simulator.transport())
+
+    with contextlib.ExitStack() as patches:
+        patches.enter_context(mock.patch.dict(os.environ, {"MODELSLAB_API_KEY": KEY}))
+        patches.enter_context(mock.patch.object(_http, "own_client", inner))
+        for kind in (PonyClient, AsyncPonyClient):
+            patches.enter_context(mock.patch.object(kind, "__init__", _driven(simulator, kind.__init__)))
+        yield simulator
+
+
+def _driven(simulator: Simulator, make: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(make)
+    def init(client: PonyClient | AsyncPonyClient, *given: Any, **options: Any) -> None:
+        make(client, *given, **options)
+        if options.get("http_client") is None and isinstance(simulator.clock, VirtualClock):
+            simulator.clock.drive(client)
+
+    return init
+
+
+def _owning(simulator: Simulator, client: C) -> C:
+    client._owned = True  # noqa: SLF001 - it is closed as one of its own making would be
+    if isinstance(simulator.clock, VirtualClock):
+        simulator.clock.drive(client)
+    return client
+
+
+def _defaults(options: dict[str, Any]) -> dict[str, Any]:
+    # Not from the environment, which may name another service.
+    return {"api_key": KEY, "base_url": DEFAULT_BASE_URL, **options}
