@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import random
 import re
 from collections import OrderedDict, deque
@@ -190,8 +189,8 @@ class Core:
     def _note(self, call: Call, answer: Answer, now: float) -> None:
         """Keep what was asked for, without the key."""
         try:
-            body = json.loads(call.body)
-        except (ValueError, RecursionError):
+            body = read_json(call.body)
+        except ValueError:
             body = None
         request = {name: value for name, value in body.items() if name != "key"} if isinstance(body, dict) else {}
         status_code = None if answer.loss in {"refused", "before", "during"} else answer.status_code
