@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from modelslab_pony.testing._script import _WORDS, GROUPS, PICTURES
 from support.wire import post
 
 ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1"}
@@ -54,6 +55,14 @@ def test_what_it_cannot_be_told_is_wrong_usage(options: list[str], said: str) ->
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
     assert done.stdout == ""
+
+
+def test_its_help_names_every_fault() -> None:
+    """And every place that one may be on."""
+    shown = subprocess.run([PONY, "simulator", "--help"], capture_output=True, text=True, check=True).stdout
+    words = " ".join(shown.split())
+    for name in [*_WORDS, *GROUPS, *PICTURES]:
+        assert re.search(rf"\b{name}\b", words), name
 
 
 def test_it_is_told_all_that_a_simulator_may_be() -> None:

@@ -29,7 +29,12 @@ def simulator(
         list[str] | None, typer.Option(help="A host beside this machine that webhooks may go to. Repeatable.")
     ] = None,
 ) -> None:
-    """Run a stand-in for the service, without key or cost."""
+    """Run a stand-in for the service, without key or cost.
+
+    Its address shows a page of what was asked for. Faults, by NAME: refuse, drop, late, trickle, wrong-length,
+    cut-short, oversized, content-type, html, rate-limited, redirect, webhook-twice, webhook-late, webhook-never.
+    ON is an operation (text2img, fetch ...), submission, image, output, proxy or upload; TIMES a number or always.
+    """
     try:
         from modelslab_pony.testing import Simulator, server  # noqa: PLC0415 - an extra of its own
         from modelslab_pony.testing._script import add_texts  # noqa: PLC0415 - likewise
