@@ -7,6 +7,7 @@ import json
 from collections.abc import Generator
 from typing import Any
 
+import httpx
 import pytest
 
 from modelslab_pony import RetryPolicy, TextToImage, errors
@@ -232,7 +233,9 @@ def test_head_tells_of_an_image_without_it(clock: VirtualClock) -> None:
     simulator = Simulator(eta=0, clock=clock)
     (url,) = submit(simulator).image_urls()
     whole, head = simulator.answer("GET", url), simulator.answer("HEAD", url)
-    assert (head.content, head.head()) == (b"", whole.head())
+    assert (list(head.pieces()), head.head()) == ([], whole.head())
+    with httpx.Client(transport=simulator.transport()) as client:
+        assert (client.head(url).content, client.get(url).content) == (b"", whole.content)
 
 
 # --- what it remembers ---------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 PIECE = 65536
 """Bytes that are sent at once."""
@@ -23,6 +23,8 @@ class Call:
     body: bytes = field(default=b"", repr=False)
     root: str = ""
     """Where the application is mounted, in front of each path."""
+    has_door: bool = False
+    """Whether it came to a server, which closes its door where a refusal is next in line."""
     operation: str = ""
     """Which operation of the spec it calls; output, proxy or upload for a picture; "" for none."""
 
@@ -54,12 +56,16 @@ class Answer:
     """Seconds before each piece."""
     padding: int = 0
     """Zeros after its content, which are many and not kept."""
+    is_bodiless: bool = False
+    """Whether it answers HEAD, and nothing follows its headers."""
     length: int | None = None
     """The Content-Length that it states, where that is not its own."""
 
     @property
     def arrives(self) -> int:
         """Bytes of its body that are sent."""
+        if self.is_bodiless:
+            return 0
         whole = len(self.content) + self.padding
         return whole // 2 if self.loss == "during" else whole
 
@@ -71,7 +77,7 @@ class Answer:
     @property
     def is_whole(self) -> bool:
         """Whether all that it states is sent, and nothing else."""
-        return self.arrives == self.stated_length
+        return self.is_bodiless or self.arrives == self.stated_length
 
     def head(self) -> dict[str, str]:
         """Return all its headers."""
@@ -83,10 +89,6 @@ class Answer:
         for start in range(0, self.arrives, size):
             wanted = min(size, self.arrives - start)
             yield self.content[start : start + wanted].ljust(wanted, b"\0")
-
-    def bodiless(self) -> Answer:
-        """Return what is answered to HEAD."""
-        return evolve(self, content=b"", padding=0, length=self.stated_length)
 
 
 def say(body: Mapping[str, Any], *, status_code: int = 200, job_id: int | str | None = None) -> Answer:

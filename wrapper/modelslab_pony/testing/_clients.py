@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 from unittest import mock
@@ -38,27 +39,45 @@ def async_client(simulator: Simulator, options: dict[str, Any]) -> AsyncPonyClie
     return _owning(simulator, AsyncPonyClient(**_defaults(options), http_client=inner))
 
 
+_taken: list[Simulator] = []
+"""The simulators that have taken over; the last decides."""
+_patches = contextlib.ExitStack()
+_lock = threading.Lock()
+
+
 @contextlib.contextmanager
-def takeover(simulator: Simulator) -> Iterator[Simulator]:
+def takeover(simulator: Simulator, key: str) -> Iterator[Simulator]:
     """Have every client that is made meanwhile without an `http_client` speak with a simulator."""
-
-    def inner(kind: Callable[..., H], *_: Any) -> H:
-        return kind(transport=simulator.transport())
-
-    with contextlib.ExitStack() as patches:
-        patches.enter_context(mock.patch.dict(os.environ, {"MODELSLAB_API_KEY": KEY}))
-        patches.enter_context(mock.patch.object(_http, "own_client", inner))
-        for kind in (PonyClient, AsyncPonyClient):
-            patches.enter_context(mock.patch.object(kind, "__init__", _driven(simulator, kind.__init__)))
+    with _lock:
+        if not _taken:
+            _patch(key)
+        _taken.append(simulator)
+    try:
         yield simulator
+    finally:
+        with _lock:
+            _taken.remove(simulator)
+            if not _taken:
+                _patches.close()
 
 
-def _driven(simulator: Simulator, make: Callable[..., None]) -> Callable[..., None]:
+def _patch(key: str) -> None:
+    def inner(kind: Callable[..., H], *_: Any) -> H:
+        return kind(transport=_taken[-1].transport())
+
+    _patches.enter_context(mock.patch.dict(os.environ, {"MODELSLAB_API_KEY": key}))
+    _patches.enter_context(mock.patch.object(_http, "own_client", inner))
+    for kind in (PonyClient, AsyncPonyClient):
+        _patches.enter_context(mock.patch.object(kind, "__init__", _driven(kind.__init__)))
+
+
+def _driven(make: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(make)
     def init(client: PonyClient | AsyncPonyClient, *given: Any, **options: Any) -> None:
         make(client, *given, **options)
-        if options.get("http_client") is None and isinstance(simulator.clock, VirtualClock):
-            simulator.clock.drive(client)
+        clock = _taken[-1].clock
+        if options.get("http_client") is None and isinstance(clock, VirtualClock):
+            clock.drive(client)
 
     return init
 
@@ -72,4 +91,4 @@ def _owning(simulator: Simulator, client: C) -> C:
 
 def _defaults(options: dict[str, Any]) -> dict[str, Any]:
     # Not from the environment, which may name another service.
-    return {"api_key": KEY, "base_url": DEFAULT_BASE_URL, **options}
+    return {"base_url": DEFAULT_BASE_URL, **options}

@@ -10,6 +10,8 @@ from weakref import WeakKeyDictionary
 from modelslab_pony.async_client import AsyncPonyClient
 from modelslab_pony.client import PonyClient
 
+Sleeper = tuple[float, int, "asyncio.Future[None]"]
+"""When it wakes, its number, and what it waits for."""
 QUIET = 5
 """Rounds of the event loop without a look at the clock after which everybody is taken to sleep."""
 
@@ -21,7 +23,8 @@ class VirtualClock:
     """A clock for tests: `sleep` returns at once, and the time has passed.
 
     Tasks of one event loop sleep side by side, as they would in real time: the time goes on when all
-    of them sleep, to the first that wakes. Threads sleep one after the other.
+    of them sleep, to the first that wakes. Who waits for something real, a file or a socket, is taken
+    to sleep, too. Threads sleep one after the other.
 
     Attributes: `time`, in seconds; `sleeps`, how long each sleep was, in order.
     """
@@ -33,7 +36,8 @@ class VirtualClock:
         """How long each sleep was, in order."""
         self._looks = 0
         self._count = itertools.count()
-        self._waking: WeakKeyDictionary[asyncio.AbstractEventLoop, list[tuple[float, int]]] = WeakKeyDictionary()
+        self._waking: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Sleeper]] = WeakKeyDictionary()
+        self._conductors: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
         return f"VirtualClock(time={self.time:g})"
@@ -55,21 +59,32 @@ class VirtualClock:
         if not seconds >= 0:
             raise ValueError(f"seconds must be 0 or more, not {seconds!r}")
         self.sleeps.append(seconds)
-        waking = self._waking.setdefault(asyncio.get_running_loop(), [])
-        mine = (self.time + seconds, next(self._count))
+        loop = asyncio.get_running_loop()
+        waking = self._waking.setdefault(loop, [])
+        mine = (self.time + seconds, next(self._count), loop.create_future())
         heapq.heappush(waking, mine)
+        if loop not in self._conductors or self._conductors[loop].done():
+            self._conductors[loop] = loop.create_task(self._conduct(waking))
         try:
+            await mine[2]
+        finally:
+            if mine in waking:
+                waking.remove(mine)
+                heapq.heapify(waking)
+
+    async def _conduct(self, waking: list[Sleeper]) -> None:
+        """Wake one after the other, each when nobody is awake any more."""
+        while waking:
             quiet = rounds = 0
             while quiet < QUIET and rounds < MOST_ROUNDS:
                 looks = self._looks
                 await asyncio.sleep(0)
-                mine_is_next = waking[0] == mine
-                quiet = quiet + 1 if mine_is_next and looks == self._looks else 0
-                rounds += mine_is_next
-            self.time = max(self.time, mine[0])
-        finally:
-            waking.remove(mine)
-            heapq.heapify(waking)
+                quiet, rounds = (quiet + 1 if looks == self._looks else 0), rounds + 1
+            if waking:
+                time, _, woken = heapq.heappop(waking)
+                self.time = max(self.time, time)
+                if not woken.done():
+                    woken.set_result(None)
 
     def drive(self, client: PonyClient | AsyncPonyClient) -> None:
         """Make a client live by this clock."""

@@ -30,7 +30,7 @@ async def _state(request: Request) -> Response:
 
 
 async def _submissions(request: Request) -> Response:
-    return _json([asdict(submission) for submission in _simulator(request).submissions])
+    return _json([asdict(submission, recurse=False) for submission in _simulator(request).submissions])
 
 
 async def _show_faults(request: Request) -> Response:
@@ -39,7 +39,6 @@ async def _show_faults(request: Request) -> Response:
 
 async def _clear_faults(request: Request) -> Response:
     _simulator(request).faults.clear()
-    await request.app.state.settle()
     return await _show_faults(request)
 
 
@@ -51,7 +50,6 @@ async def _add_faults(request: Request) -> Response:
         add_texts(_simulator(request).faults, wanted)
     except ValueError as error:
         return _refused(str(error))
-    await request.app.state.settle()
     return await _show_faults(request)
 
 
@@ -62,8 +60,7 @@ async def _change_options(request: Request) -> Response:
         unknown = wanted.keys() - set(CHANGEABLE)
         if unknown:
             return _refused(f"no option {', '.join(sorted(unknown))}; there are {', '.join(CHANGEABLE)}")
-        for name, value in wanted.items():
-            setattr(simulator, name, value)
+        simulator.change(**wanted)
     except ValueError as error:
         return _refused(str(error))
     return _json({name: getattr(simulator, name) for name in CHANGEABLE})

@@ -32,7 +32,7 @@ from modelslab_pony.testing._jobs import (
 from modelslab_pony.testing._options import DAY, Options
 from modelslab_pony.testing._schema import Problem, problems, read_json
 from modelslab_pony.testing._script import GENERATIONS, WEBHOOK, Faults
-from modelslab_pony.testing._spec import BASE_PATH, allowed_methods, route
+from modelslab_pony.testing._spec import BASE_PATH, allowed_methods, body_schema, route
 from modelslab_pony.testing._webhooks import Webhooks
 from modelslab_pony.testing.faults import WebhookFault
 
@@ -47,6 +47,7 @@ IDLE_TIME = 7 * DAY
 """Seconds after which a model that nobody used is put away (vendor docs, model reload page)."""
 COUNTS_A_MINUTE = 30
 """Calls of request_count (vendor docs, check requests page)."""
+_PORTS = {"http": 80, "https": 443}
 PLACES = {IMAGES_PATH: "output", CDN_PATH: "proxy", UPLOADS_PATH: "upload"}
 
 
@@ -82,8 +83,7 @@ class Core:
             answer = evolve(fault.spoil(answer), fault=repr(fault), said=f"{answer.said}, but {fault!r}")
         if call.operation in GENERATIONS:
             self._note(call, answer, now)
-        answer = evolve(answer, operation=call.operation)
-        return answer.bodiless() if call.method == "HEAD" else answer
+        return evolve(answer, operation=call.operation, is_bodiless=call.method == "HEAD")
 
     @property
     def _says(self) -> Spec:
@@ -146,7 +146,7 @@ class Core:
         request = {name: value for name, value in body.items() if name != "key"}
         if options.models is not None and request["model_id"] not in options.models:
             return says.unknown_model(request["model_id"])
-        images = {"init_image", "mask_image"} & request.keys()
+        images = {"init_image", "mask_image"} & request.keys() & body_schema(operation)["properties"].keys()
         given = {name: self._given(request[name], origin, now) for name in images}
         if any(image is not None and image_suffix(image) is None for image in given.values()):
             return says.bad_image("Unable to fetch image from provided URL")
@@ -296,18 +296,28 @@ class Core:
     def _given(self, url: str, origin: str, now: float) -> bytes | None:
         """Return an image of ours, b"" where there is none; None for another host's, which is taken to be there."""
         try:
-            parts, here = urlsplit(url), urlsplit(origin)
-            is_ours = (parts.hostname, parts.port or 443) == (here.hostname, here.port or 443)
-        except ValueError:
+            folder, name = _place(url, origin)
+        except ValueError:  # a port that is none
             return b""
-        folder, _, name = parts.path.removeprefix(here.path).rpartition("/")
-        if not is_ours or folder not in PLACES:
+        if folder not in PLACES:
             return None
         place = PLACES[folder]
         if place == "upload":
-            return self._upload(unquote(name), now) or b""
-        answer = self._image(unquote(name), now, place)
+            return self._upload(name, now) or b""
+        answer = self._image(name, now, place)
         return answer.content if answer.status_code == 200 else b""
+
+
+def _place(url: str, origin: str) -> tuple[str, str]:
+    """Return the folder and the name of a URL of ours; nothing for another host's."""
+    parts, here = urlsplit(url), urlsplit(origin)
+    if (parts.hostname, parts.port or _PORTS.get(parts.scheme)) != (
+        here.hostname,
+        here.port or _PORTS.get(here.scheme),
+    ):
+        return "", ""
+    folder, _, name = parts.path.removeprefix(here.path).rpartition("/")
+    return folder, unquote(name)
 
 
 def _operation(method: str, path: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -36,6 +35,10 @@ def reserve(port: int = 0) -> socket.socket:
     return held
 
 
+_THREADS: set[int] = set()
+"""Those that serve a simulator: were each to wait for the other's door, neither would move."""
+
+
 class Door:
     """Keeps a server listening, or not, as its faults want it."""
 
@@ -48,50 +51,59 @@ class Door:
         self._opens_at: asyncio.TimerHandle | None = None
         self._moving = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = 0
+        self._tasks: set[asyncio.Task[bool]] = set()
 
     async def attend(self) -> None:
         """Follow the faults from now on."""
-        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        self._loop = asyncio.get_running_loop()
+        _THREADS.add(threading.get_ident())
         self._faults.doors.append(self._faults_changed)
         await self.settle()
 
-    def leave(self) -> None:
+    async def leave(self) -> None:
         """Follow them no more."""
-        self._loop = None
-        with contextlib.suppress(ValueError):
+        async with self._moving:
+            self._loop = None
+            _THREADS.discard(threading.get_ident())
             self._faults.doors.remove(self._faults_changed)
-        if self._opens_at is not None:
-            self._opens_at.cancel()
-        if self._held is not None:
-            self._held.close()
+            if self._opens_at is not None:
+                self._opens_at.cancel()
+            if self._held is not None:
+                self._held.close()
+            await self._stop_accepting()
 
     async def settle(self) -> bool:
         """Open or close as the faults want it; return whether it is closed."""
         async with self._moving:
             refusal = self._faults.refusal()
             if self._loop is not None and refusal is not None and self._held is None:
-                await self._close()
                 self._opens_at = self._loop.call_later(refusal.seconds, self._time_is_up)
+                await self._close()
             elif self._loop is not None and refusal is None and self._held is not None:
                 await self._open(self._held)
             return self._held is not None
 
     def _faults_changed(self) -> None:
-        """Return when the door is as it has to be; within the server's own thread that is seen to by `settle`."""
-        if self._loop is not None and threading.get_ident() != self._thread:
+        """Return when the door is as it has to be; but no thread that serves waits for another one's door."""
+        if self._loop is None:
+            return
+        if threading.get_ident() not in _THREADS:
             asyncio.run_coroutine_threadsafe(self.settle(), self._loop).result(LIMIT)
+        else:
+            self._loop.call_soon_threadsafe(self._settle_soon)
+
+    def _settle_soon(self) -> None:
+        task = asyncio.get_running_loop().create_task(self.settle())
+        self._tasks.add(task)  # the loop itself keeps no hold of it
+        task.add_done_callback(self._tasks.discard)
 
     def _time_is_up(self) -> None:
-        self._opens_at = None
         self._faults.take_refusal()
         refusal = self._faults.refusal()
         if self._loop is not None and refusal is not None:
             self._opens_at = self._loop.call_later(refusal.seconds, self._time_is_up)
-        elif self._loop is not None:
-            self._task = self._loop.create_task(self.settle())  # kept, or it might be collected
 
-    async def stop_accepting(self) -> None:
+    async def _stop_accepting(self) -> None:
         """Take no connection any more; those that were just taken get their transport first.
 
         asyncio loses a connection whose server is closed between the two (CPython issue 109564).
@@ -104,7 +116,7 @@ class Door:
             await asyncio.sleep(0)
 
     async def _close(self) -> None:
-        await self.stop_accepting()
+        await self._stop_accepting()
         for listener in self._server.servers:
             listener.close()
         self._server.servers.clear()

@@ -43,6 +43,12 @@ class Rule:
             return self.on in {None, call.operation} or call.operation in GROUPS.get(self.on or "", ())
         return self.on(call)
 
+    def is_used(self) -> bool:
+        """Tell whether it befell all the requests that it is for; one for always, any."""
+        left = [(fault, times) for fault, times in self.runs if fault is not None]
+        in_force = len(left) == 1 and (left[0][1] is None or (isinstance(left[0][0], Refuse) and left[0][1] == 1))
+        return not left or (self.befell > 0 and in_force)
+
     def take(self) -> Fault | None:
         """Return the next fault, and use it up."""
         self.befell += 1
@@ -95,7 +101,7 @@ class Faults:
     def assert_used(self) -> None:
         """Raise `AssertionError` if a fault is still to come; one for always, if it never befell a request."""
         with self._lock:
-            unused = [str(rule) for rule in self._rules if rule.runs[0][1] is not None or not rule.befell]
+            unused = [str(rule) for rule in self._rules if not rule.is_used()]
         if unused:
             raise AssertionError(f"these faults befell no request: {'; '.join(unused)}")
 
@@ -103,15 +109,19 @@ class Faults:
         """Return the fault that befalls a request, and use it up."""
         with self._lock:
             rule = next((rule for rule in self._rules if rule.meets(call)), None)
-            if rule is None or (self.doors and isinstance(rule.runs[0][0], Refuse)):
-                return None  # a request that came in before the door closed, or by another one
+            if rule is None or (call.has_door and isinstance(rule.runs[0][0], Refuse)):
+                return None  # a request that came in before the door closed
             return self._take(rule)
 
     def refusal(self) -> Refuse | None:
-        """Return the refusal that is next in line, whatever the request will be."""
+        """Return the refusal that is next in line, whatever the request will be; a door closes for it now."""
         with self._lock:
-            heads = [rule.runs[0][0] for rule in self._rules]
-        return next((fault for fault in heads if isinstance(fault, Refuse)), None)
+            for rule in self._rules:
+                fault = rule.runs[0][0]
+                if isinstance(fault, Refuse):
+                    rule.befell += 1
+                    return fault
+        return None
 
     def take_refusal(self) -> None:
         """Use up the refusal that is next in line."""
@@ -142,10 +152,10 @@ class Faults:
         webhooks = {fault.is_for_webhooks for fault, _ in runs if fault is not None}
         if len(webhooks) > 1:
             raise ValueError("a script is for webhooks or for requests, not for both")
-        is_for_webhooks = webhooks == {True} or on == WEBHOOK
         _check_place(on)
-        if webhooks and isinstance(on, str) and webhooks != {on == WEBHOOK}:
-            fits = WEBHOOK if is_for_webhooks and webhooks == {True} else "a kind of request"
+        is_for_webhooks = on == WEBHOOK if not webhooks else webhooks == {True}
+        if webhooks and isinstance(on, str) and is_for_webhooks != (on == WEBHOOK):
+            fits = WEBHOOK if is_for_webhooks else "a kind of request"
             raise ValueError(f"on must be {fits} for {runs[0][0]!r}, not {on!r}")
         if is_for_webhooks and on is None:
             on = WEBHOOK

@@ -162,6 +162,7 @@ class Simulator:
         self._core = Core(options, random.Random(seed))  # noqa: S311 - not a secret
         self._core.webhooks.anywhere = webhook_transport is not None
         self._webhook_transport = webhook_transport
+        self._client_key = key or _clients.KEY
         self._log = log
         self._lock = threading.RLock()
 
@@ -213,14 +214,15 @@ class Simulator:
 
     # --- what it does --------------------------------------------------------------------------
 
-    def answer(self, method: str, url: str, body: bytes = b"", *, root: str = "") -> Answer:
+    def answer(self, method: str, url: str, body: bytes = b"", *, root: str = "", has_door: bool = False) -> Answer:
         """Answer one request; what goes wrong on the way to the client stands in the answer.
 
-        `root` is where the simulator is mounted, in front of the path.
+        `root` is where the simulator is mounted, in front of the path; `has_door` says that the server
+        sees to refusals itself.
         """
         with self._lock:
             now = self.now()
-            call = Call(method=method, url=url, body=body, root=root)
+            call = Call(method=method, url=url, body=body, root=root, has_door=has_door)
             answer = self._core.answer(call, now)
             call = evolve(call, operation=answer.operation, url=_without_secrets(url))
             self.requests.append(
@@ -238,6 +240,12 @@ class Simulator:
             with contextlib.suppress(OSError, ValueError):  # a log that cannot be written is no fault of a request
                 self._log(call, answer)
         return answer
+
+    def change(self, **options: Any) -> None:
+        """Set several options at once; all of them, or none. Raises `ValueError`."""
+        evolve(self._core.options, **options)  # checks them
+        for name, value in options.items():
+            setattr(self, name, value)
 
     def deliver(self) -> list[Webhook]:
         """Post the webhooks that are due, and return them: after time has passed without a request.
@@ -287,21 +295,23 @@ class Simulator:
     def client(self, **options: Any) -> PonyClient:
         """Return a client of this simulator; with a `VirtualClock`, its sleeps take no time.
 
-        Keywords are those of `PonyClient` but for `http_client`. Its key is "simulator-key".
+        Keywords are those of `PonyClient` but for `http_client`. Its key is the one that the simulator
+        was made with, else "simulator-key".
         """
-        return _clients.client(self, options)
+        return _clients.client(self, {"api_key": self._client_key, **options})
 
     def async_client(self, **options: Any) -> AsyncPonyClient:
         """Same as `client`, for `AsyncPonyClient`."""
-        return _clients.async_client(self, options)
+        return _clients.async_client(self, {"api_key": self._client_key, **options})
 
     def takeover(self) -> contextlib.AbstractContextManager[Simulator]:
         """Have every client that is made inside the `with` without an `http_client` speak with this simulator.
 
         For an application that makes its own `PonyClient()`: nothing of it reaches the network, and
-        with a `VirtualClock` it lives by that. The key "simulator-key" is in the environment.
+        with a `VirtualClock` it lives by that. The key of `client` is in the environment. It holds for
+        the whole process, other threads too; inside another takeover, the inner one decides.
         """
-        return _clients.takeover(self)
+        return _clients.takeover(self, self._client_key)
 
     # --- its time --------------------------------------------------------------------------------
 

@@ -9,8 +9,6 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-_IN_PATH = re.compile(r"\\{(\w+)\\}")
-"""A parameter in a path, after escaping."""
 BASE_PATH = "/api/v6/images"
 """The path of the first server: where a client's base URL ends."""
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")

@@ -93,7 +93,7 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
             raise httpx.ReadTimeout("the read operation timed out", request=self._request)
 
     def _check_end(self) -> None:
-        if self._request.method != "HEAD" and self._answer.arrives < self._answer.stated_length:
+        if not self._answer.is_whole and self._answer.arrives < self._answer.stated_length:
             message = "peer closed connection without sending complete message body"
             raise httpx.RemoteProtocolError(message, request=self._request)
 

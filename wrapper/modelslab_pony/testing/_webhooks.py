@@ -11,7 +11,7 @@ import ssl
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,6 +21,7 @@ from modelslab_pony._settings import is_this_machine
 from modelslab_pony.testing._jobs import SimulatedJob
 from modelslab_pony.testing.faults import WebhookFault
 
+C = TypeVar("C", httpx.Client, httpx.AsyncClient)
 LIMIT = 30.0
 """Seconds within which an application has to answer (vendor docs, webhooks page)."""
 
@@ -83,7 +84,7 @@ class Webhooks:
 def post(webhooks: Sequence[Webhook], transport: httpx.BaseTransport | None) -> None:
     """Post events; whatever the application does is noted, and is no fault of ours."""
     if webhooks:
-        with httpx.Client(transport=transport, **_manners()) as client:
+        with _closing(httpx.Client(transport=transport, **_manners()), transport) as client:
             for webhook in webhooks:
                 with _noting(webhook):
                     webhook.status_code = client.post(webhook.url, **_sent(webhook)).status_code
@@ -97,15 +98,20 @@ async def post_async(webhooks: Sequence[Webhook], transport: httpx.AsyncBaseTran
             webhook.status_code = (await client.post(webhook.url, **_sent(webhook))).status_code
 
     if webhooks:
-        async with httpx.AsyncClient(transport=transport, **_manners()) as client:
+        async with _closing(httpx.AsyncClient(transport=transport, **_manners()), transport) as client:
             await asyncio.gather(*(one(client, webhook) for webhook in webhooks))
+
+
+def _closing(client: C, transport: object) -> Any:
+    """Return what ends a client, which would end its transport: one that was lent is left as it is."""
+    return client if transport is None else contextlib.nullcontext(client)
 
 
 @contextlib.contextmanager
 def _noting(webhook: Webhook) -> Iterator[None]:
     try:
         yield
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as fault:
+    except Exception as fault:  # noqa: BLE001 - an application in this process may raise anything
         webhook.error = f"{type(fault).__name__}: {fault}"
     except asyncio.CancelledError:
         webhook.error = "cancelled before it was answered"

@@ -53,7 +53,7 @@ class WireResponse(Response):
         answer = self._answer
         if await _passed(answer.delay, gone):
             return
-        if answer.loss or (not answer.is_whole and scope["method"] != "HEAD"):
+        if answer.loss or (not answer.is_whole):
             await self._break(scope.get("extensions", {}).get(EXTENSION, {}).get("transport"), gone)
             return
         await send({"type": "http.response.start", "status": answer.status_code, "headers": self.raw_headers})

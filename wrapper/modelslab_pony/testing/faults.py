@@ -136,7 +136,9 @@ class Refuse(_Instead):
     whatever `on` says.
     """
 
-    seconds: float = field(default=1.0, validator=_seconds)
+    seconds: float = field(
+        default=1.0, validator=_that(lambda value: _is_number(value) and value > 0, "a number of seconds above 0")
+    )
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""

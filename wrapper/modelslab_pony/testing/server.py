@@ -17,7 +17,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -36,24 +36,31 @@ __all__ = ["BASE_PATH", "HOST", "Server", "asgi", "bind", "serving"]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
-async def _stays_open() -> bool:
-    return False
-
-
-def asgi(simulator: Simulator, *, settle: Callable[[], Awaitable[bool]] = _stays_open) -> Starlette:
+def asgi(
+    simulator: Simulator,
+    *,
+    settle: Callable[[], Awaitable[bool]] | None = None,
+    deliver: Callable[[], Awaitable[object]] | None = None,
+) -> Starlette:
     """Return the simulator as an ASGI application, with a page at `/` for people.
 
-    `settle`, awaited after each request, says whether its connection is to end with the answer.
+    A server with a door of its own gives `settle`, which is awaited after each request and says
+    whether its connection is to end with the answer; and `deliver`, if it posts webhooks in its own way.
     """
 
     async def answer(request: Request) -> Response:
         path, root = request.scope.get("raw_path") or request.url.path.encode(), request.scope.get("root_path", "")
         url = f"{request.url.scheme}://{request.url.netloc}{path.decode('ascii', 'replace')}"
-        found = simulator.answer(request.method, url, await request.body(), root=root)
-        return WireResponse(found, is_last=await settle(), after=simulator.deliver_async)
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return Response()  # to nobody
+        found = simulator.answer(request.method, url, body, root=root, has_door=settle is not None)
+        is_last = settle is not None and await settle()
+        return WireResponse(found, is_last=is_last, after=deliver or simulator.deliver_async)
 
     app = Starlette(routes=[Route("/", _page.page), _control.ROUTES, Route("/{path:path}", answer, methods=METHODS)])
-    app.state.simulator, app.state.settle = simulator, settle
+    app.state.simulator = simulator
     app.state.thumbnail = lru_cache(maxsize=256)(_page.thumbnail)
     return app
 
@@ -69,7 +76,7 @@ class Server(uvicorn.Server):
     """A server that posts the webhooks of its simulator, and closes its door when that is demanded."""
 
     def __init__(self, simulator: Simulator, listening: socket.socket) -> None:
-        app = asgi(simulator, settle=self._settle)
+        app = asgi(simulator, settle=lambda: self._door.settle(), deliver=self._deliver)  # noqa: PLW0108 - made below
         super().__init__(
             uvicorn.Config(app, http=Protocol, ws="none", lifespan="off", log_level="warning", access_log=False)
         )
@@ -84,12 +91,9 @@ class Server(uvicorn.Server):
         """What a client takes."""
         return f"http://{HOST}:{self._port}{BASE_PATH}"
 
-    async def _settle(self) -> bool:
-        return await self._door.settle()
-
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until asked to stop."""
-        super().run(sockets or [self._listening])
+        await super().serve(sockets or [self._listening])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, unless that is to be refused."""
@@ -98,19 +102,23 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Post what is due; uvicorn asks ten times a second whether to go on."""
-        task = asyncio.get_running_loop().create_task(self._simulator.deliver_async())
-        self._posting.add(task)  # the loop itself keeps no hold of it
-        task.add_done_callback(self._posting.discard)
+        await self._deliver()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen no more, and give what is under way a moment; a late answer is not waited for."""
-        self._door.leave()
-        await self._door.stop_accepting()
+        await self._door.leave()
         asyncio.get_running_loop().call_later(GRACE, self._abort)
         await super().shutdown(sockets)
-        if self._posting:
-            await asyncio.wait(self._posting, timeout=GRACE)
+        for task in self._posting:
+            task.cancel()
+        await asyncio.gather(*self._posting, return_exceptions=True)
+
+    async def _deliver(self) -> None:
+        """Begin to post what is due: nobody waits for an application that does not answer."""
+        task = asyncio.get_running_loop().create_task(self._simulator.deliver_async())
+        self._posting.add(task)  # the loop itself keeps no hold of it
+        task.add_done_callback(self._posting.discard)
 
     def _abort(self) -> None:
         for connection in list(self.server_state.connections):
