@@ -6,18 +6,19 @@ import base64
 import io
 import json
 import re
+import zlib
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import modelslab_pony.testing
 from modelslab_pony import errors
 from modelslab_pony.testing import Simulator, VirtualClock
-from modelslab_pony.testing._render import render
+from modelslab_pony.testing._render import _caption, painted_over, render
 from support.both import Colour
 from support.pictures import picture
 from support.scripted import PNG
@@ -326,3 +327,59 @@ def test_a_picture_has_the_size_that_was_asked_for(size: tuple[int, int]) -> Non
         colours: Any = picture.crop((0, size[1] * 3 // 4, size[0], size[1])).getcolors(2**16)
     assert len(colours) > 3
     assert (255, 255, 255) in {colour for _, colour in colours}
+
+
+@pytest.mark.parametrize("value", [5, None, [], {}, "http://[", "https://modelslab.com/images/1-0.png"])
+def test_a_field_that_an_operation_does_not_have_is_none_of_its_images(value: Any, clock: VirtualClock) -> None:
+    """It is kept as any other that the spec does not know."""
+    simulator = Simulator(eta=0, clock=clock)
+    body = {"key": "k", "model_id": "m", "prompt": "p", "init_image": value}
+    status_code, answer = ask(simulator, "text2img", body)
+    assert (status_code, answer["status"]) == (200, "success")
+    assert simulator.answer("GET", answer["output"][0], b"").status_code == 200
+
+
+@pytest.mark.parametrize("port", ["", ":80"])
+def test_an_address_may_name_its_port(port: str, clock: VirtualClock) -> None:
+    """The scheme's own is the same as none."""
+    simulator = Simulator(eta=0, clock=clock)
+    body = {"key": "k", "model_id": "m", "prompt": "p", "init_image": f"http://localhost{port}/images/999-0.png"}
+    answer = simulator.answer("POST", "http://localhost/api/v6/images/img2img", json.dumps(body).encode())
+    assert answer.status_code == 400
+
+
+def test_strength_and_mask_decide_what_is_painted_over(clock: VirtualClock) -> None:
+    """None of it, some, all; and only where the mask is white."""
+    red = Image.new("RGB", (512, 512), (250, 20, 20))
+    mask = Image.new("L", (512, 512), 0)
+    mask.paste(255, (256, 0, 512, 512))
+    with Simulator(eta=0, clock=clock).client() as pony:
+
+        def corners(strength: float) -> list[Any]:
+            made = pony.inpaint("the sea", init_image=red, mask_image=mask, strength=strength, seed=1)
+            picture = made.images[0].to_pil().convert("RGB")
+            return [picture.getpixel((5, 5)), picture.getpixel((506, 5))]
+
+        none, some, whole = corners(0.0), corners(0.4), corners(1.0)
+    assert [found[0] for found in (none, some, whole)] == [(250, 20, 20)] * 3
+    assert none[1] == (250, 20, 20)
+    assert len({none[1], some[1], whole[1]}) == 3
+
+
+def test_a_picture_too_large_to_be_opened_is_begun_with_all_the_same() -> None:
+    """Its header promises 2,500 million pixels."""
+    file = io.BytesIO()
+    Image.new("L", (1, 1)).save(file, "PNG")
+    header = b"IHDR" + (50_000).to_bytes(4, "big") * 2 + file.getvalue()[24:29]
+    bomb = file.getvalue()[:12] + header + zlib.crc32(header).to_bytes(4, "big") + file.getvalue()[33:]
+    painted = render("the sea", 1, 512, 512)
+    with Image.open(io.BytesIO(painted_over(bomb, painted, None, 0.5))) as picture:
+        assert picture.size == (512, 512)
+
+
+def test_a_long_prompt_is_four_lines() -> None:
+    """What follows is not drawn, so that it does not cover the picture."""
+    image = Image.new("RGB", (1024, 1024))
+    _caption(ImageDraw.Draw(image), "words and more words " * 100, 1024, 1024)
+    assert image.getbbox() is not None
+    assert (image.getbbox() or (0, 0))[1] > 700

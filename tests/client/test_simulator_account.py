@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Generator
 from typing import Any
@@ -11,10 +12,12 @@ import httpx
 import pytest
 
 from modelslab_pony import RetryPolicy, TextToImage, errors
-from modelslab_pony.testing import Simulator, VirtualClock
+from modelslab_pony.testing import Simulator, VirtualClock, faults
 from support.both import Colour
+from support.scripted import PNG
 
 BASE = "https://modelslab.com/api/v6/images"
+UPLOAD = "https://modelslab.com/api/v6/base64_to_url"
 BODY = {"key": "k", "model_id": "pony-realism", "prompt": "a lighthouse"}
 
 
@@ -329,3 +332,103 @@ def test_a_generation_that_failed_is_told_by_both_clients(colour: Colour, clock:
         with pytest.raises(errors.GenerationFailed) as raised:
             colour.play_on(story, simulator.transport(), clock)
         assert raised.value.job_id in simulator.jobs
+
+
+# --- smaller facts ---------------------------------------------------------------------------------------------
+
+
+def test_a_fraction_of_a_cent_counts(clock: VirtualClock) -> None:
+    """To nine digits, without drift."""
+    simulator = Simulator(eta=0, price=0.001, clock=clock)
+    for _ in range(7):
+        submit(simulator)
+    assert simulator.balance == 24.993
+
+
+def test_asking_for_a_model_is_use(clock: VirtualClock) -> None:
+    """A reload on the sixth day keeps it for another week."""
+    simulator = Simulator(clock=clock)
+    ask(simulator, "model_reload")
+    for days, status in ((1, "success"), (6, "success"), (6, "success"), (8, "processing")):
+        clock.sleep(days * 24 * 3600)
+        assert ask(simulator, "model_reload")[1]["status"] == status
+
+
+def test_a_new_job_is_not_forgotten_in_favour_of_one_that_waits(clock: VirtualClock) -> None:
+    """Though it is the only one that is done, and one too many."""
+    simulator = Simulator(eta=100, workers=2, retention=1, clock=clock)
+    submit(simulator)
+    simulator.eta = 0
+    job = submit(simulator)
+    assert ask(simulator, "fetch", request_id=str(job.id))[1]["status"] == "success"
+
+
+def test_meta_uses_the_services_names(clock: VirtualClock) -> None:
+    """W, H, steps and n_samples in the place of ours; no key."""
+    meta = submit(Simulator(eta=0, clock=clock), samples=2, width=1152, height=1032, num_inference_steps=21).meta()
+    assert (meta["n_samples"], meta["W"], meta["H"], meta["steps"]) == (2, 1152, 1032, 21)
+    assert not {"samples", "width", "height", "num_inference_steps", "key"} & meta.keys()
+
+
+def test_accepted_is_what_was_paid_for(clock: VirtualClock) -> None:
+    """Whatever the status says: a refusal under 200 was not, a lost answer was."""
+    simulator = Simulator(dialect="observed", key="right", clock=clock)
+    ask(simulator, key="wrong")
+    simulator.faults.add(faults.Drop())
+    simulator.answer("POST", f"{BASE}/text2img", json.dumps({**BODY, "key": "right"}).encode())
+    refused, lost = simulator.submissions
+    assert (refused.status_code, refused.accepted, refused.said) == (200, False, "error (Invalid Api Key)")
+    assert (lost.status_code, lost.accepted, lost.job_id) == (None, True, 70010001)
+
+
+def test_the_time_that_a_job_took_is_without_its_wait(clock: VirtualClock) -> None:
+    """In the queue it took none."""
+    simulator = Simulator(eta=3, clock=clock)
+    submit(simulator)
+    second = submit(simulator)
+    clock.sleep(6)
+    assert ask(simulator, "fetch", request_id=str(second.id))[1]["generationTime"] == 3
+
+
+def test_each_problem_is_told(clock: VirtualClock) -> None:
+    """In one answer; an empty text is none that was left out, a text is no URI; the key is never shown."""
+    simulator = Simulator(clock=clock)
+    message = ask(simulator, prompt="", width=8, samples=9)[1]["message"]
+    assert all(said in message for said in ("prompt: ", "width: ", "samples: "))
+    status_code, answer = ask(simulator, "img2img", init_image="not a uri")
+    assert (status_code, "init_image: " in answer["message"]) == (400, True)
+    assert ask(simulator, webhook="")[0] == 200
+    assert "sk-secret" not in repr(Simulator(key="sk-secret")._core.options)
+
+
+@pytest.mark.parametrize(("levels", "status_code"), [(511, 200), (512, 400)])
+def test_json_may_be_512_levels_deep(levels: int, status_code: int, clock: VirtualClock) -> None:
+    """The body is the first of them."""
+    body = json.dumps(BODY)[:-1] + ', "deep": ' + "[" * levels + "]" * levels + "}"
+    assert Simulator(clock=clock).answer("POST", f"{BASE}/text2img", body.encode()).status_code == status_code
+
+
+def test_what_is_no_base64_is_refused_whole(clock: VirtualClock) -> None:
+    """Not read past its mistakes; two images are two uploads."""
+    simulator = Simulator(clock=clock)
+    urls = []
+    for content in (PNG, PNG + b"another"):
+        text = base64.b64encode(content).decode()
+        answer = simulator.answer("POST", UPLOAD, json.dumps({"key": "k", "base64_string": text}).encode())
+        urls.append(json.loads(answer.content)["output"][0])
+        spoilt = json.dumps({"key": "k", "base64_string": text[:8] + "!" + text[8:]}).encode()
+        assert simulator.answer("POST", UPLOAD, spoilt).status_code == 400
+    assert [simulator.answer("GET", url).content for url in urls] == [PNG, PNG + b"another"]
+
+
+def test_the_defaults(clock: VirtualClock) -> None:
+    """Five in the queue, a day for an image, a word that is unsafe, seeds that a seed decides."""
+    simulator = Simulator(eta=0, clock=clock)
+    job = submit(simulator, prompt="a NSFW lighthouse")
+    assert (job.nsfw, simulator.queue_limit, simulator.key, simulator.balance) == (True, 5, None, 24.99)
+    clock.sleep(24 * 3600 - 1)
+    assert simulator.answer("GET", job.image_urls()[0]).status_code == 200
+    clock.sleep(1)
+    assert simulator.answer("GET", job.image_urls()[0]).status_code == 404
+    seeds = [submit(Simulator(seed=seed, clock=clock)).seed for seed in (1, 1, 2)]
+    assert seeds[0] == seeds[1] != seeds[2]

@@ -175,3 +175,21 @@ def test_a_full_queue_is_understood_in_both(colour: Colour, clock: VirtualClock)
         colour.play_on(story, simulator.transport(), clock)
         assert clock.time - began == pytest.approx(12, abs=3)
         assert len(simulator.jobs) == 2
+
+
+def test_which_oddity_depends_on_the_jobs_number(observed: Simulator) -> None:
+    """Every third id is a text."""
+    assert [type(ask(observed)["id"]) for _ in range(6)] == [int, int, str, int, int, str]
+
+
+def test_hints_and_sentences(clock: VirtualClock) -> None:
+    """Waits are rounded up, limits are named."""
+    simulator = Simulator(dialect="observed", eta=2.5, queue_limit=1, clock=clock)
+    ask(simulator)
+    assert "wait for 3 seconds" in ask(simulator)["tips"]
+    said = ask(simulator, width=5000, samples=0, safety_checker="maybe")["message"]
+    assert said == {
+        "width": ["The width may not be greater than 2048."],
+        "samples": ["The samples must be at least 1."],
+        "safety_checker": ["The selected safety checker is invalid."],
+    }

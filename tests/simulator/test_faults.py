@@ -366,6 +366,21 @@ def test_time_that_a_late_answer_takes_is_virtual(clock: VirtualClock) -> None:
     assert clock.time == 3630
 
 
+@pytest.mark.parametrize("pause", [100, 2])
+def test_a_client_waits_for_each_piece_as_long_as_it_is_patient(
+    pause: float, colour: Colour, clock: VirtualClock
+) -> None:
+    """And no longer; in both colours."""
+    simulator = Simulator(eta=0, clock=clock)
+    simulator.faults.add(Trickle(1000, pause), on="text2img")
+    try:
+        colour.play_on(submit, simulator.transport(), clock, timeout=5.0, retry=ONCE)
+    except PonyError:
+        assert (pause, clock.time) == (100, 5)
+    else:
+        assert (pause, clock.time) == (2, 2)
+
+
 def test_the_transport_is_an_ordinary_one(clock: VirtualClock) -> None:
     """`PonyClient` takes any httpx client that has it; the key stays where it was."""
     simulator = Simulator(eta=0, key=KEY, clock=clock)
@@ -394,6 +409,9 @@ def test_the_transport_is_an_ordinary_one(clock: VirtualClock) -> None:
         (Redirect, "a b", "to must be"),
         (ContentType, "", "type must be"),
         (Oversized, -1, "size must be"),
+        (Reply, 205, "status_code must be"),
+        (HTML, 204, "status_code must be"),
+        (HTML, True, "status_code must be"),
         (faults.WebhookTwice, -1, "apart must be"),
     ],
 )
@@ -401,6 +419,28 @@ def test_a_fault_that_cannot_be_is_refused(kind: Any, given: Any, said: str) -> 
     """The message names the field."""
     with pytest.raises(ValueError, match=said):
         kind(given)
+
+
+def test_what_contradicts_itself_is_refused() -> None:
+    """Half of an answer that was never given; a body that cannot be written."""
+    for when in ("during", "after"):
+        with pytest.raises(ValueError, match="accepted must be True"):
+            Drop(when, accepted=False)
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    for body in ({1, 2}, deep, "\ud800", object()):
+        with pytest.raises(ValueError, match="body must be"):
+            Reply(200, body)
+
+
+def test_the_defaults_of_faults(simulator: Simulator) -> None:
+    """A second of refusal; more bytes than any image may have; a length that is never below nothing."""
+    assert Refuse().seconds == 1
+    simulator.faults.script(Oversized(1000), Oversized(3), WrongLength(-(10**6)), Oversized())
+    lengths = [simulator.answer("GET", "https://modelslab.com/images/x.png") for _ in range(4)]
+    assert [answer.stated_length for answer in lengths] == [1000, len(b"not found"), 0, 300 * 2**20]
+    assert repr(simulator.faults) == "<Faults: none>"
 
 
 @pytest.mark.parametrize(

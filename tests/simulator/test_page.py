@@ -193,3 +193,47 @@ def test_a_base_url_of_another_shape_is_told(control: httpx.Client) -> None:
     answer = control.post("/text2img", json={})
     assert answer.status_code == 404
     assert answer.json()["message"] == "no such endpoint: POST /text2img; a base URL here ends in /api/v6/images"
+
+
+def test_the_state_is_what_the_page_shows(control: httpx.Client, simulator: Simulator) -> None:
+    """A hundred of each, the newest first; faults, flags, and no prompt twice."""
+    simulator.faults.add(faults.HTML(502), on="fetch")
+    control.post("/api/v6/images/fetch", json={"key": "k", "request_id": "1"})
+    for number in range(101):
+        body = {"key": "k", "model_id": "m", "prompt": f"nsfw {number}"}
+        control.post("/api/v6/images/text2img", json=body)
+    state = control.get("/_simulator/state").json()
+    assert [job["prompt"] for job in state["jobs"]] == [f"nsfw {number}" for number in range(100, 0, -1)]
+    assert all(job["nsfw"] and "prompt" not in job["fields"] for job in state["jobs"])
+    assert (len(state["requests"]), state["total"]) == (100, 101)
+    assert state["requests"][0]["said"] == "success (id 70010101)"
+    assert simulator.requests[0].fault == "HTML(status_code=502, accepted=False)"
+
+
+def test_a_fault_is_shown_with_its_request(control: httpx.Client, simulator: Simulator) -> None:
+    """Beside what the service said."""
+    simulator.faults.add(faults.Late(0))
+    control.get("/nothing")
+    (shown,) = control.get("/_simulator/state").json()["requests"]
+    assert (shown["fault"], shown["path"], shown["status_code"]) == ("Late(seconds=0)", "/nothing", 404)
+
+
+def test_only_what_is_done_has_pictures(control: httpx.Client, simulator: Simulator) -> None:
+    """Not a job that waits, nor one that failed, nor a second picture of one."""
+    body = {"key": "k", "model_id": "m", "prompt": "p"}
+    simulator.outcome = "failed"
+    control.post("/api/v6/images/text2img", json=body)
+    simulator.outcome = "success"
+    control.post("/api/v6/images/text2img", json=body)
+    simulator.eta = 100
+    control.post("/api/v6/images/text2img", json=body)
+    found = {
+        name: control.get(f"/_simulator/{name}").status_code
+        for id in (70010001, 70010002, 70010003)
+        for name in (f"pictures/{id}-0.png", f"thumbnails/{id}-0.jpg", f"pictures/{id}-1.png")
+    }
+    assert [name for name, code in found.items() if code == 200] == [
+        "pictures/70010002-0.png",
+        "thumbnails/70010002-0.jpg",
+    ]
+    assert set(found.values()) == {200, 404}

@@ -6,13 +6,16 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from modelslab_pony import (
     AsyncPonyClient,
+    AuthenticationError,
     ConfigurationError,
     JobTimeout,
     PonyClient,
@@ -21,6 +24,7 @@ from modelslab_pony import (
     TextToImage,
 )
 from modelslab_pony.testing import Simulator, VirtualClock, faults
+from modelslab_pony.testing.server import serving
 
 
 def test_the_fixtures_belong_together(
@@ -73,6 +77,33 @@ def test_after_a_takeover_all_is_as_before(clock: VirtualClock) -> None:
     with pytest.raises(ConfigurationError, match="no API key"):
         PonyClient()
     assert PonyClient("a-key-0123")._now is not clock.now
+
+
+def test_takeovers_may_overlap(clock: VirtualClock) -> None:
+    """The later one decides; when the last is over, in whatever order, all is as before."""
+    one, two = Simulator(clock=clock), Simulator(eta=0)
+    first, second = one.takeover(), two.takeover()
+    first.__enter__()
+    second.__enter__()
+    assert PonyClient()._now is time.monotonic
+    PonyClient().balance()
+    first.__exit__(None, None, None)
+    PonyClient().balance()
+    second.__exit__(None, None, None)
+    assert (len(one.requests), len(two.requests)) == (0, 2)
+    with pytest.raises(ConfigurationError, match="no API key"):
+        PonyClient()
+
+
+def test_a_client_knows_the_key_that_the_simulator_was_made_with(clock: VirtualClock) -> None:
+    """One that is changed later is another: so a wrong key is tried."""
+    simulator = Simulator(key="sk-own-0123", clock=clock)
+    with simulator.client() as pony, simulator.takeover(), PonyClient() as taken:
+        assert pony.balance() == taken.balance()
+        simulator.key = "sk-another-0123"
+        for client in (pony, taken):
+            with pytest.raises(AuthenticationError):
+                client.balance()
 
 
 def test_the_simulators_clients_are_as_patient_as_real_ones(pony_simulator: Simulator, pony_client: PonyClient) -> None:
@@ -256,3 +287,89 @@ def test_nothing(request):
     others = [f"-p no:{name}" for name in ("hypothesispytest", "schemathesis", "anyio", "respx", "docker", "timeout")]
     done = python(tmp_path, "-m", "pytest", "-q", *" ".join(others).split())
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_a_refusal_in_force_has_befallen_somebody(pony_simulator: Simulator, pony_client: PonyClient) -> None:
+    """On the wire, where it lasts; and what lets a request pass is no fault that could be left."""
+    pony_simulator.faults.script(faults.HTML(502), None, on="text2img")
+    with pytest.raises(PonyError):
+        pony_client.submit(TextToImage("a lighthouse"))
+    pony_simulator.faults.assert_used()
+    with serving(pony_simulator):
+        pony_simulator.faults.add(faults.Refuse(60))
+        pony_simulator.faults.assert_used()
+
+
+def test_several_options_change_or_none(pony_simulator: Simulator) -> None:
+    """What cannot be leaves the others as they were."""
+    pony_simulator.change(eta=9, queue_limit=2)
+    with pytest.raises(ValueError, match="outcome must be"):
+        pony_simulator.change(eta=1, outcome="bad")
+    assert (pony_simulator.eta, pony_simulator.queue_limit, pony_simulator.outcome) == (9, 2, "success")
+
+
+def test_a_crowd_of_sleepers_is_woken_in_time(clock: VirtualClock) -> None:
+    """Each at its own; the same clock serves one loop after the other."""
+
+    async def one(seconds: float) -> float:
+        await clock.sleep_async(seconds)
+        return clock.time
+
+    async def story(begin: float) -> None:
+        woke = await asyncio.gather(*(one(number / 10) for number in range(1000)))
+        assert woke == pytest.approx([begin + number / 10 for number in range(1000)])
+
+    asyncio.run(story(0))
+    asyncio.run(story(99.9))
+
+
+def test_somebody_who_waits_with_open_eyes_is_not_waited_for_for_ever(clock: VirtualClock) -> None:
+    """A loop that looks at the clock until a sleeper is done."""
+
+    async def story() -> None:
+        sleeper = asyncio.ensure_future(clock.sleep_async(5))
+        while not sleeper.done():
+            clock.now()
+            await asyncio.sleep(0)
+
+    asyncio.run(story())
+    assert clock.time == 5
+
+
+def test_time_never_goes_back(clock: VirtualClock) -> None:
+    """Though somebody blocks for longer than a sleeper sleeps."""
+
+    async def story() -> None:
+        sleeper = asyncio.ensure_future(clock.sleep_async(1))
+        await asyncio.sleep(0)
+        clock.sleep(10)
+        await sleeper
+
+    asyncio.run(story())
+    assert clock.time == 10
+
+
+def test_who_looks_at_the_clock_is_awake(clock: VirtualClock) -> None:
+    """And is waited for before the time goes on."""
+    seen: list[float] = []
+
+    async def busy() -> None:
+        for _ in range(50):
+            seen.append(clock.now())
+            await asyncio.sleep(0)
+
+    async def story() -> None:
+        await asyncio.gather(clock.sleep_async(5), busy())
+
+    asyncio.run(story())
+    assert seen == [0] * 50
+
+
+def test_a_client_with_an_httpx_client_of_its_own_is_left_alone(pony_takeover: Simulator) -> None:
+    """It goes where its owner sends it, in its owner's time."""
+    with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(500))) as inner:
+        pony = PonyClient("a-key-0123", http_client=inner)
+        assert pony._now is time.monotonic
+        with pytest.raises(PonyError):
+            pony.submit(TextToImage("a lighthouse"))
+    assert len(pony_takeover.requests) == 0

@@ -25,7 +25,7 @@ from starlette.routing import Mount
 from modelslab_pony import PonyClient, RetryPolicy, TextToImage, TransportError
 from modelslab_pony.testing import Simulator, faults
 from modelslab_pony.testing._door import reserve
-from modelslab_pony.testing.server import serving
+from modelslab_pony.testing.server import Server, bind, serving
 from support.both import KEY
 from support.wire import post
 
@@ -266,3 +266,121 @@ def test_elsewhere_nobody_answers(simulator: Simulator) -> None:
     ):
         client.post("https://modelslab.com/api/v6/images/text2img", json=BODY)
     assert len(simulator.jobs) == 0
+
+
+# --- doors, and what ends while something is under way -----------------------------------------------------
+
+
+def wait_for(url: str, *, opened: bool) -> None:
+    deadline = time.monotonic() + 8
+    while is_open(url) is not opened:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_two_doors_open_by_themselves(simulator: Simulator) -> None:
+    """Neither server waits for the other one."""
+    with serving(simulator) as first, serving(simulator) as second:
+        simulator.faults.add(faults.Refuse(0.2))
+        assert (is_open(first), is_open(second)) == (False, False)
+        wait_for(first, opened=True)
+        wait_for(second, opened=True)
+        assert len(simulator.faults) == 0
+
+
+def test_refusals_in_a_row_are_one_after_the_other(simulator: Simulator) -> None:
+    """As long as there are any, nobody listens; a fault for always is over when it is cleared."""
+    with serving(simulator) as url:
+        simulator.faults.add(faults.Refuse(0.1), times=3)
+        began = time.monotonic()
+        wait_for(url, opened=True)
+        assert time.monotonic() - began >= 0.3
+        simulator.faults.add(faults.Refuse(0.01), times=None)
+        time.sleep(0.1)
+        assert not is_open(url)
+
+
+def test_faults_may_change_while_a_server_ends(simulator: Simulator) -> None:
+    """And begins; nobody falls over it."""
+    done = threading.Event()
+    fell: list[Exception] = []
+
+    def change() -> None:
+        while not done.is_set():
+            try:
+                simulator.faults.add(faults.Refuse(0.01))
+                simulator.faults.clear()
+            except Exception as error:  # noqa: BLE001 - none is expected
+                fell.append(error)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    for pause in (0, 0.005, 0.02, 0.05):
+        with serving(simulator):
+            time.sleep(pause)
+    done.set()
+    thread.join()
+    assert fell == []
+
+
+def test_a_refusal_within_the_servers_own_loop(simulator: Simulator) -> None:
+    """It closes with one of the next turns of the loop: nobody could wait for the door."""
+
+    async def story() -> None:
+        server = Server(simulator, bind())
+        running = asyncio.ensure_future(server.serve())
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(verify=False)) as client:
+            assert (await client.get(server.base_url)).status_code == 404
+            simulator.faults.add(faults.Refuse(30))
+            await asyncio.sleep(0.05)
+            with pytest.raises(httpx.ConnectError):
+                await client.get(server.base_url)
+        server.should_exit = True
+        await running
+
+    asyncio.run(story())
+
+
+def test_an_application_that_does_not_answer_its_webhook_does_not_hold_up_the_end(simulator: Simulator) -> None:
+    """It is noted."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url_of_deaf = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
+        with serving(simulator) as url:
+            assert post(f"{url}/text2img", {**BODY, "webhook": url_of_deaf}).status_code == 200
+            deaf.accept()[0].close()
+            assert post(f"{url}/text2img", {**BODY, "webhook": url_of_deaf}).status_code == 200
+            waiting, _ = deaf.accept()
+            began = time.monotonic()
+        waiting.close()
+        assert time.monotonic() - began < 5
+    dropped, cancelled = simulator.webhooks
+    assert dropped.error
+    assert cancelled.error == "cancelled before it was answered"
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body(simulator: Simulator, caplog: Any) -> None:
+    """Is nobody's fault."""
+    with serving(simulator) as url:
+        with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) as hasty:
+            hasty.sendall(b"POST /api/v6/images/text2img HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+        assert post(f"{url}/text2img", BODY).status_code == 200
+    assert not caplog.records
+
+
+def test_head_leaves_its_connection_open(simulator: Simulator, http: httpx.Client) -> None:
+    """As GET does."""
+    with serving(simulator) as url:
+        root = url.partition("/api/")[0]
+        post(f"{url}/text2img", BODY)
+        for path, length in (("/images/70010001-0.png", None), ("/images/none-0.png", "9")):
+            head = http.head(root + path)
+            assert "connection" not in head.headers
+            assert head.headers["content-length"] == (length or http.get(root + path).headers["content-length"])
+
+
+def test_answers_are_sent_without_delay() -> None:
+    """Not held back until the client has acknowledged their headers."""
+    with bind() as listening:
+        assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

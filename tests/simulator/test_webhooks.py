@@ -224,3 +224,51 @@ def test_a_server_posts_by_itself(application: Application, change: dict[str, An
     statuses = {event["body"]["status"] for event in application.got}
     assert statuses == {change.get("outcome", "success")}
     assert answer["status"] == ("processing" if change["eta"] else "failed")
+
+
+def test_what_an_application_raises_is_noted(clock: VirtualClock) -> None:
+    """It comes out of no paid call, and the next webhook is posted all the same; a lent transport stays open."""
+    got: list[Any] = []
+
+    class Lent(httpx.BaseTransport):
+        closed = False
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            assert not self.closed
+            got.append(json.loads(request.content)["id"])
+            if len(got) == 1:
+                raise KeyError("a mistake")
+            return httpx.Response(200)
+
+        def close(self) -> None:
+            self.closed = True
+
+    simulator = Simulator(eta=5, webhook_transport=Lent(), clock=clock)
+    with simulator.client() as pony:
+        ids = [pony.submit(request("https://shop.example/hook")).id for _ in range(3)]
+        clock.sleep(10)
+        assert pony.balance().balance == 24.97
+        clock.sleep(5)
+        simulator.deliver()
+    assert got == ids
+    assert [told.error for told in simulator.webhooks] == ["KeyError: 'a mistake'", "", ""]
+
+
+def test_a_host_is_written_in_any_case_and_waited_for_half_a_minute(
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the vendor says; what is no URL is posted nowhere."""
+    seen: list[Any] = []
+
+    def answer(_: Any, request: httpx.Request) -> httpx.Response:
+        seen.append((request.url.host, request.extensions["timeout"]["read"]))
+        return httpx.Response(200)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
+    simulator = Simulator(eta=0, webhook_hosts={"App.Example"}, clock=clock)
+    for url in ("http://app.EXAMPLE/hook", "http://other.example/hook", "http:/nowhere"):
+        body = {"key": "k", "model_id": "m", "prompt": "p", "webhook": url}
+        simulator.answer("POST", "https://modelslab.com/api/v6/images/text2img", json.dumps(body).encode())
+    simulator.deliver()
+    assert seen == [("app.example", 30)]
+    assert [told.error[:10] for told in simulator.webhooks] == ["", "not posted", "not posted"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from modelslab_pony.testing._script import Faults
 from modelslab_pony.testing._wire import Protocol
@@ -35,8 +35,8 @@ def reserve(port: int = 0) -> socket.socket:
     return held
 
 
-_THREADS: set[int] = set()
-"""Those that serve a simulator: were each to wait for the other's door, neither would move."""
+_SERVING: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+"""The loops that serve a simulator: were each to wait for the other's door, neither would move."""
 
 
 class Door:
@@ -56,7 +56,7 @@ class Door:
     async def attend(self) -> None:
         """Follow the faults from now on."""
         self._loop = asyncio.get_running_loop()
-        _THREADS.add(threading.get_ident())
+        _SERVING.add(self._loop)
         self._faults.doors.append(self._faults_changed)
         await self.settle()
 
@@ -64,7 +64,6 @@ class Door:
         """Follow them no more."""
         async with self._moving:
             self._loop = None
-            _THREADS.discard(threading.get_ident())
             self._faults.doors.remove(self._faults_changed)
             if self._opens_at is not None:
                 self._opens_at.cancel()
@@ -84,10 +83,10 @@ class Door:
             return self._held is not None
 
     def _faults_changed(self) -> None:
-        """Return when the door is as it has to be; but no thread that serves waits for another one's door."""
+        """Return when the door is as it has to be; a loop that serves cannot wait, and has it so soon after."""
         if self._loop is None:
             return
-        if threading.get_ident() not in _THREADS:
+        if asyncio._get_running_loop() not in _SERVING:  # noqa: SLF001 - the one way to ask without an exception
             asyncio.run_coroutine_threadsafe(self.settle(), self._loop).result(LIMIT)
         else:
             self._loop.call_soon_threadsafe(self._settle_soon)

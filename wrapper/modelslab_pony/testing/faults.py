@@ -61,7 +61,7 @@ def _that(is_right: Callable[[Any], bool], expected: str) -> Callable[[Any, attr
 
     def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         if not is_right(value):
-            raise ValueError(f"{attribute.name} must be {expected}, not {value!r}")
+            raise ValueError(f"{attribute.name} must be {expected}, not {reprlib.repr(value)}")
 
     return check
 
