@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import socket
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -84,12 +86,14 @@ class Door:
 
     def _faults_changed(self) -> None:
         """Return when the door is as it has to be; a loop that serves cannot wait, and has it so soon after."""
-        if self._loop is None:
+        loop = self._loop
+        if loop is None:
             return
-        if asyncio._get_running_loop() not in _SERVING:  # noqa: SLF001 - the one way to ask without an exception
-            asyncio.run_coroutine_threadsafe(self.settle(), self._loop).result(LIMIT)
-        else:
-            self._loop.call_soon_threadsafe(self._settle_soon)
+        with contextlib.suppress(concurrent.futures.CancelledError):  # the server has just ended
+            if asyncio._get_running_loop() in _SERVING:  # noqa: SLF001 - the one way to ask without an exception
+                loop.call_soon_threadsafe(self._settle_soon)
+            else:
+                asyncio.run_coroutine_threadsafe(self.settle(), loop).result(LIMIT)
 
     def _settle_soon(self) -> None:
         task = asyncio.get_running_loop().create_task(self.settle())
