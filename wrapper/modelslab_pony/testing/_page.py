@@ -17,7 +17,7 @@ from modelslab_pony.testing._simulator import Simulator
 
 CONTROL_PATH = "/_simulator"
 """Below it is what the service does not have; nothing there is logged, nor befallen by a fault."""
-SHOWN = 100
+ROWS = 100
 """Jobs, and requests, that are listed."""
 THUMBNAIL = 320
 """Pixels, the longer side."""
@@ -51,7 +51,7 @@ def state(simulator: Simulator) -> dict[str, Any]:
             "dialect": simulator.dialect,
             "faults": str(simulator.faults),
         },
-        "jobs": [_job(job, now) for job in reversed(jobs[-SHOWN:])],
+        "jobs": [_job(job, now) for job in reversed(jobs[-ROWS:])],
         "total": len(jobs),
         "requests": [
             {
@@ -62,11 +62,11 @@ def state(simulator: Simulator) -> dict[str, Any]:
                 "said": exchange.said,
                 "fault": exchange.fault,
             }
-            for exchange in list(simulator.requests)[: -SHOWN - 1 : -1]
+            for exchange in list(simulator.requests)[: -ROWS - 1 : -1]
         ],
         "webhooks": [
             {"job": str(webhook.job_id), "status_code": webhook.status_code, "error": webhook.error}
-            for webhook in simulator.webhooks[-SHOWN:]
+            for webhook in simulator.webhooks[-ROWS:]
         ],
     }
 

@@ -16,7 +16,7 @@ from modelslab_pony.testing._spec import body_schema, effective_spec, types
 
 DEEPEST = 512
 """Levels of a request's JSON, as PHP has it; far below what an answer that repeats it could not be written with."""
-SHOWN = 200
+MESSAGE_MOST = 200
 """Characters of the validator's words that are repeated."""
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*")
 
@@ -84,7 +84,7 @@ def _told(error: Any) -> Iterator[Problem]:
     elif name == "key":
         yield Problem(name, error.validator, error.validator_value, "key must be a text")
     else:
-        yield Problem(name, error.validator, error.validator_value, f"{name}: {error.message}"[:SHOWN])
+        yield Problem(name, error.validator, error.validator_value, f"{name}: {error.message}"[:MESSAGE_MOST])
 
 
 @cache
