@@ -432,3 +432,8 @@ def test_the_defaults(clock: VirtualClock) -> None:
     assert simulator.answer("GET", job.image_urls()[0]).status_code == 404
     seeds = [submit(Simulator(seed=seed, clock=clock)).seed for seed in (1, 1, 2)]
     assert seeds[0] == seeds[1] != seeds[2]
+
+
+def test_a_clock_may_begin_anywhere() -> None:
+    """Before its zero, too."""
+    assert ask(Simulator(eta=3, clock=VirtualClock(start=-1000)))[1]["eta"] == 3

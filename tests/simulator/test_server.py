@@ -384,3 +384,13 @@ def test_answers_are_sent_without_delay() -> None:
     """Not held back until the client has acknowledged their headers."""
     with bind() as listening:
         assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_what_follows_a_length_that_is_too_small_is_no_next_answer(simulator: Simulator, http: httpx.Client) -> None:
+    """The connection ends with it, as its headers say."""
+    with serving(simulator) as url:
+        for by in (-3, 3):
+            simulator.faults.add(faults.WrongLength(by))
+            with http.stream("GET", f"{url}/x") as answer:
+                assert answer.headers["connection"] == "close"
+            assert http.get(f"{url}/x").status_code == 404
