@@ -305,6 +305,9 @@ def test_several_options_change_or_none(pony_simulator: Simulator) -> None:
     pony_simulator.change(eta=9, queue_limit=2)
     with pytest.raises(ValueError, match="outcome must be"):
         pony_simulator.change(eta=1, outcome="bad")
+    for name in ("workers", "etas", "answer"):
+        with pytest.raises(AttributeError, match=f"'{name}' cannot be set"):
+            pony_simulator.change(eta=1, **{name: 2})
     assert (pony_simulator.eta, pony_simulator.queue_limit, pony_simulator.outcome) == (9, 2, "success")
 
 

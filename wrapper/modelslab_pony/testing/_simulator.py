@@ -169,9 +169,13 @@ class Simulator:
     def __setattr__(self, name: str, value: object) -> None:
         """Set what there is. Raises `AttributeError` for a name that would change nothing."""
         if not (name.startswith("_") or hasattr(type(self), name) or name in type(self).__annotations__):
-            changeable = [known for known, found in vars(type(self)).items() if isinstance(found, _Option)]
-            raise AttributeError(f"{name!r} cannot be set; a simulator's options are {', '.join(changeable)}")
+            self._check_name(name)
         super().__setattr__(name, value)
+
+    def _check_name(self, name: str) -> None:
+        changeable = [known for known, found in vars(type(self)).items() if isinstance(found, _Option)]
+        if name not in changeable:
+            raise AttributeError(f"{name!r} cannot be set; a simulator's options are {', '.join(changeable)}")
 
     def __repr__(self) -> str:
         options = self._core.options
@@ -242,8 +246,10 @@ class Simulator:
         return answer
 
     def change(self, **options: Any) -> None:
-        """Set several options at once; all of them, or none. Raises `ValueError`."""
-        evolve(self._core.options, **options)  # checks them
+        """Set several options at once; all of them, or none. Raises as setting one does."""
+        for name in options:
+            self._check_name(name)
+        evolve(self._core.options, **options)  # checks the values
         for name, value in options.items():
             setattr(self, name, value)
 
