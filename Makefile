@@ -8,7 +8,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types unit client simulator contract journeys project \
-        bench-simulator generate check-generated mock prism-image clean
+        bench-simulator generate check-generated regenerate mock prism-image clean
+
+# A replacement of files that was decided, and then cut off, is carried out before anything looks at them.
+ifneq ($(wildcard .generated-next/plan.json),)
+$(info finishing a replacement of generated files that was cut off)
+$(shell $(PYTHON) scripts/swap.py)
+endif
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -83,6 +89,12 @@ generate: $(VENV)/dev.stamp ## remake generated/ from openapi.json and the overl
 
 check-generated: $(VENV)/dev.stamp ## fail if generated/ is not what they give
 	$(BIN)/python scripts/generate.py --check
+
+regenerate: export SPEC := $(SPEC)
+regenerate: export ACCEPT := $(ACCEPT)
+regenerate: export REPORT := $(REPORT)
+regenerate: $(VENV)/dev.stamp ## take another spec: SPEC=<file, address, page> [ACCEPT=…] [REPORT=changes.md]
+	@$(BIN)/python scripts/regenerate.py
 
 # --- Prism ----------------------------------------------------------------------
 

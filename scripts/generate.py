@@ -11,6 +11,7 @@ import filecmp
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,13 +19,17 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from overlay import SpecError, effective_spec, operations
+import raw_check
+import swap
+from overlay import effective_spec
+from raw_check import PACKAGE
+from spec import SpecError
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "openapi.json"
 OVERLAY = ROOT / "openapi.overlay.yaml"
 SETTINGS = Path(__file__).with_name("openapi-python-client.yaml")
-PACKAGE = "modelslab_pony_raw"
+TOOLS = ("openapi-python-client", "oas-patch", "ruff")
 
 README = """\
 # Generated: do not edit
@@ -32,16 +37,18 @@ README = """\
 `make generate` remakes this folder from `openapi.json` and `openapi.overlay.yaml`;
 `make check-generated` fails when it differs from what they give.
 To change it, change the overlay, with a reason and a source beside each action.
+`make regenerate SPEC=…` takes another spec, with all that follows from it.
 
 | made by | version |
 |---|---|
 {tools}
 
-| spec | SHA-256 |
-|---|---|
-| `openapi.json` (shipped) | `{shipped}` |
-| `generated/openapi.json` (effective) | `{effective}` |
+| spec | from | SHA-256 |
+|---|---|---|
+| `openapi.json` (shipped) | {source} | `{shipped}` |
+| `generated/openapi.json` (effective) | the shipped spec and the overlay | `{effective}` |
 """
+_SOURCE = re.compile(r"^\| `openapi\.json` \(shipped\) \| (.*) \| `[0-9a-f]+` \|$", re.MULTILINE)
 
 
 def main() -> int:
@@ -52,19 +59,20 @@ def main() -> int:
     parser.add_argument("--overlay", type=Path, default=OVERLAY, help="the overlay (YAML)")
     parser.add_argument("--target", type=Path, default=ROOT / "generated", help="the folder to write or compare")
     options = parser.parse_args()
-    # Beside the target, so that the swap at the end is a rename within one file system.
     target = options.target.resolve()
-    with tempfile.TemporaryDirectory(prefix=".generated-", dir=target.parent) as temporary:
+    with tempfile.TemporaryDirectory(prefix="generated-") as temporary:
         made = Path(temporary) / "generated"
         try:
-            generate(options.shipped, options.overlay, made)
-        except SpecError as error:
+            with swap.alone(target.parent):
+                swap.finish(target.parent)
+                generate(options.shipped, options.overlay, made, source_of(target))
+                if not options.check:
+                    swap.put(target.parent, {target.name: made})
+                    print(f"{target.name}/ remade")
+                    return 0
+        except (SpecError, OSError) as error:
             print(f"error: {error}\nnothing was changed", file=sys.stderr)
             return 1
-        if not options.check:
-            swap(made, target)
-            print(f"{target.name}/ remade")
-            return 0
         found = differences(made, target)
     if found:
         print(f"{target.name}/ differs from what the spec and the overlay give:", file=sys.stderr)
@@ -75,27 +83,30 @@ def main() -> int:
     return 0
 
 
-def generate(shipped: Path, overlay: Path, target: Path) -> None:
+def generate(shipped: Path, overlay: Path, target: Path, source: str) -> None:
     """Write the effective spec, the raw client and the README into a new folder."""
     spec = effective_spec(shipped, overlay)
     target.mkdir()
     effective = target / "openapi.json"
     effective.write_text(json.dumps(spec, indent=2, ensure_ascii=False) + "\n", "utf-8")
     run_generator(effective, target / PACKAGE)
-    for method, path, operation in operations(spec):
-        # The generator drops an operation that it cannot parse; see also --fail-on-warning.
-        if not list((target / PACKAGE / "api").glob(f"*/{operation['operationId']}.py")):
-            message = f"the generator left out {method.upper()} {path} ({operation['operationId']})"
-            raise SpecError(message)
-    tools = ("openapi-python-client", "oas-patch", "ruff")
+    raw_check.check(spec, target)
     (target / "README.md").write_text(
         README.format(
-            tools="\n".join(f"| {tool} | {version(tool)} |" for tool in tools),
+            tools="\n".join(f"| {tool} | {version(tool)} |" for tool in TOOLS),
+            source=source,
             shipped=hashlib.sha256(shipped.read_bytes()).hexdigest(),
             effective=hashlib.sha256(effective.read_bytes()).hexdigest(),
         ),
         "utf-8",
     )
+
+
+def source_of(generated: Path) -> str:
+    """Return where the shipped spec was taken from, as the README of the folder records it."""
+    readme = generated / "README.md"
+    found = _SOURCE.search(readme.read_text("utf-8")) if readme.is_file() else None
+    return found[1] if found else "not recorded"
 
 
 def run_generator(spec: Path, package: Path) -> None:
@@ -104,15 +115,13 @@ def run_generator(spec: Path, package: Path) -> None:
     for tool in ("openapi-python-client", "ruff"):
         # Without ruff on PATH the generator skips its clean-up with only a warning.
         if not shutil.which(tool, path=tools):
-            message = f"{tool} is not installed beside {sys.executable}: run `make setup`"
-            raise SpecError(message)
+            raise SpecError(f"{tool} is not installed beside {sys.executable}: run `make setup`")
     command: list[str | Path] = [tools / "openapi-python-client", "generate", "--fail-on-warning", "--meta", "none"]
     command += ["--path", spec, "--output-path", package, "--config", SETTINGS]
     environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode or not package.is_dir():
-        message = f"openapi-python-client failed:\n{result.stdout}{result.stderr}"
-        raise SpecError(message)
+        raise SpecError(f"openapi-python-client failed:\n{result.stdout}{result.stderr}".rstrip())
 
 
 def differences(made: Path, present: Path) -> list[str]:
@@ -127,18 +136,6 @@ def differences(made: Path, present: Path) -> list[str]:
             if not filecmp.cmp(made / name, present / name, shallow=False)
         ]
     )
-
-
-def swap(made: Path, target: Path) -> None:
-    """Put the new folder in the old one's place."""
-    old = made.with_name("old")
-    if target.exists():
-        target.rename(old)
-    try:
-        made.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
 
 
 def _files(folder: Path) -> set[str]:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import copy
+import hashlib
 import json
 import os
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import generate
-from overlay import SpecError, operations
+from overlay import read_overlay
 from prism_image import ROOT
+from spec import SpecError, operations
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder, made anew from the repository's spec and overlay."""
     target = tmp_path_factory.mktemp("generate") / "generated"
-    generate.generate(generate.SHIPPED, generate.OVERLAY, target)
+    generate.generate(generate.SHIPPED, generate.OVERLAY, target, generate.source_of(ROOT / "generated"))
     return target
 
 
@@ -52,21 +53,31 @@ def test_every_operation_has_its_function(made: Path) -> None:
     assert names <= {path.stem for path in (made / "modelslab_pony_raw" / "api").rglob("*.py")}
 
 
-def test_the_readme_names_versions_and_hashes(made: Path) -> None:
+def test_the_readme_names_source_versions_and_hashes(made: Path) -> None:
     """So that a difference can be traced to its cause."""
     text = (made / "README.md").read_text("utf-8")
-    assert "openapi-python-client | 0." in text
-    assert text.count("`openapi.json`") == 2
+    for tool in generate.TOOLS:
+        assert f"| {tool} | {version(tool)} |" in text
+    for path in (generate.SHIPPED, made / "openapi.json"):
+        assert f"`{hashlib.sha256(path.read_bytes()).hexdigest()}`" in text
+    assert "| `openapi.json` (shipped) | `text-to-image.md` |" in text
+
+
+def test_the_source_is_remembered(made: Path, tmp_path: Path) -> None:
+    """By who remakes the folder from the same spec; where nobody wrote it down, that is said."""
+    assert generate.source_of(made) == "`text-to-image.md`"
+    assert generate.source_of(tmp_path) == "not recorded"
 
 
 def _with_action(tmp_path: Path, action: dict[str, Any]) -> Path:
-    overlay = copy.deepcopy(yaml.safe_load(generate.OVERLAY.read_text("utf-8")))
+    overlay = read_overlay("overlay", generate.OVERLAY.read_text("utf-8"))
     overlay["actions"].append({"description": "a test", "x-source": "a test", **action})
     path = tmp_path / "overlay.yaml"
-    path.write_text(yaml.safe_dump(overlay), "utf-8")
+    path.write_text(json.dumps(overlay), "utf-8")
     return path
 
 
+TITLE = "ModelsLab Pony Models Image Generation API"
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "an operation that the generator cannot parse": (
         {
@@ -79,7 +90,10 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         {"target": "$.paths", "update": {"/new": {"post": {"responses": {"200": {"description": "d"}}}}}},
         "POST /new has no operationId",
     ),
-    "a document that is no OpenAPI": ({"target": "$.info", "update": {"title": 5}}, "not valid OpenAPI 3.1"),
+    "a document that is no OpenAPI": (
+        {"target": "$.info", "x-replaces": {"title": TITLE}, "update": {"title": 5}},
+        "not valid OpenAPI 3.1",
+    ),
     "an example that breaks its schema": (
         {
             "target": "$.components.responses.BadRequestResponse.content['application/json'].examples",
@@ -96,7 +110,7 @@ def test_a_fault_stops_it(fault: str, tmp_path: Path) -> None:
     """With a sentence that names the place."""
     action, said = FAULTS[fault]
     with pytest.raises(SpecError, match=said):
-        generate.generate(generate.SHIPPED, _with_action(tmp_path, action), tmp_path / "made")
+        generate.generate(generate.SHIPPED, _with_action(tmp_path, action), tmp_path / "made", "a test")
 
 
 def test_after_a_fault_the_old_folder_stands(
@@ -129,25 +143,3 @@ def test_check_fails_on_a_difference_and_changes_nothing(
     assert generate.main() == 1
     assert "changed  modelslab_pony_raw/types.py" in capsys.readouterr().err
     assert changed.read_text("utf-8") != text
-
-
-def test_an_interrupted_swap_puts_the_old_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the two renames there is no folder; Ctrl-C must not leave it so."""
-    target, made = tmp_path / "generated", tmp_path / "work" / "generated"
-    for folder, name in ((target, "old"), (made, "new")):
-        folder.mkdir(parents=True)
-        (folder / name).write_text(name, "utf-8")
-    rename = Path.rename
-
-    def interrupted(self: Path, to: Path) -> Path:
-        if self == made:
-            raise KeyboardInterrupt
-        return rename(self, to)
-
-    monkeypatch.setattr(Path, "rename", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        generate.swap(made, target)
-    assert [path.name for path in target.iterdir()] == ["old"]
-    monkeypatch.undo()
-    generate.swap(made, target)
-    assert [path.name for path in target.iterdir()] == ["new"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 from typing import Any
 
 import pytest
-import yaml
 
-from overlay import SpecError, apply, check_examples, read_overlay
+from overlay import apply, check_examples, examine, read_overlay
+from spec import SpecError
 
 SPEC: dict[str, Any] = {
     "openapi": "3.1.0",
@@ -39,25 +39,24 @@ def test_an_action_is_applied_to_what_earlier_ones_left() -> None:
 def test_an_action_that_matches_nothing_fails(kind: dict[str, Any]) -> None:
     """oas-patch passes over it in silence; here its number, target and reason are named."""
     missing = action(target="$.paths['/gone'].post", description="for the lost one", **kind)
-    with pytest.raises(SpecError, match=r"action 2 matches nothing: \$\.paths\['/gone'\]\.post\n.*for the lost one"):
+    with pytest.raises(SpecError, match=r"action 2, \$\.paths\['/gone'\]\.post, matches nothing\n.*for the lost one"):
         apply(SPEC, overlay(action(), missing))
 
 
 @pytest.mark.parametrize(("field", "meaning"), [("description", "a reason"), ("x-source", "a source")])
-def test_an_action_without_reason_or_source_fails(tmp_path: Path, field: str, meaning: str) -> None:
+def test_an_action_without_reason_or_source_fails(field: str, meaning: str) -> None:
     """Nobody can review a correction whose ground is not stated."""
-    path = tmp_path / "overlay.yaml"
-    path.write_text(yaml.safe_dump(overlay(action(**{field: " "}))), "utf-8")
+    text = json.dumps(overlay(action(**{field: " "})))
     with pytest.raises(SpecError, match=f"lacks {meaning}"):
-        read_overlay(path)
+        read_overlay("overlay", text)
 
 
-def test_what_is_no_overlay_fails(tmp_path: Path) -> None:
-    """The document is held to the Overlay 1.1 schema."""
-    path = tmp_path / "overlay.yaml"
-    path.write_text(yaml.safe_dump({"overlay": "1.1.0", "actions": []}), "utf-8")
+def test_what_is_no_overlay_fails() -> None:
+    """The document is held to the Overlay 1.1 schema; a key that stands twice is no YAML."""
     with pytest.raises(SpecError, match=r"not an OpenAPI Overlay 1\.1"):
-        read_overlay(path)
+        read_overlay("overlay", json.dumps({"overlay": "1.1.0", "actions": []}))
+    with pytest.raises(SpecError, match="duplicate key"):
+        read_overlay("overlay", "overlay: 1.1.0\noverlay: 1.1.0\n")
 
 
 def test_an_example_that_breaks_its_schema_fails() -> None:
@@ -67,3 +66,86 @@ def test_an_example_that_breaks_its_schema_fails() -> None:
     spec = {"components": {"responses": {"R": response}}}
     with pytest.raises(SpecError, match=r"example 'bad' at \$\.components\.responses\.R.*'id' is a required"):
         check_examples(spec)
+
+
+def with_text(update: Any, **fields: Any) -> dict[str, Any]:
+    return overlay(action(target="$.components.schemas.Text", update=update, **fields))
+
+
+def spec_with(schema: dict[str, Any]) -> dict[str, Any]:
+    return {**SPEC, "components": {"schemas": {"Text": schema}}}
+
+
+def test_what_the_vendor_ships_itself_is_a_problem() -> None:
+    """An action that adds nothing any more can be dropped; the spec is the same without it."""
+    vendor = spec_with({"type": "string", "minLength": 1, "required": ["a", "b"]})
+    result, (problem,) = examine(vendor, with_text({"minLength": 1, "required": ["b"]}))
+    assert (problem.number, problem.droppable, result) == (1, True, vendor)
+    assert "says what the vendor now ships itself" in problem.said
+    assert "the same at $.components.schemas.Text.minLength: 1" in problem.said
+    assert "its reason was: why" in problem.said
+    assert "ACCEPT=overlay drops it" in problem.said
+
+
+def test_an_action_that_still_adds_something_is_not_dropped() -> None:
+    """Its author has to take out what the vendor has; meanwhile only the rest is applied."""
+    vendor = spec_with({"type": "string", "minLength": 1, "required": ["a"]})
+    update = {"minLength": 1, "maxLength": 9, "required": ["a", "b"]}
+    result, (problem,) = examine(vendor, with_text(update))
+    assert not problem.droppable
+    assert "take out of the action what the vendor has" in problem.said
+    assert result["components"]["schemas"]["Text"] == {**vendor["components"]["schemas"]["Text"], "maxLength": 9}
+
+
+@pytest.mark.parametrize("update", [{"type": "integer"}, {"type": ["string", "null"]}, {"type": {"a": 1}}])
+def test_another_word_than_the_vendors_is_a_problem(update: dict[str, Any]) -> None:
+    """It would hide what the vendor says from now on; the vendor's word is kept meanwhile."""
+    vendor = spec_with({"type": "string"})
+    result, (problem,) = examine(vendor, with_text(update))
+    assert not problem.droppable
+    assert "contradicts the vendor" in problem.said
+    assert 'the vendor has "string", the action' in problem.said
+    assert "x-replaces" in problem.said
+    assert result == vendor
+    with pytest.raises(SpecError, match="contradicts the vendor"):
+        apply(vendor, with_text(update))
+
+
+def test_a_correction_says_what_it_replaces() -> None:
+    """And is applied as long as the vendor says that, and no longer."""
+    correction = with_text({"type": "integer"}, **{"x-replaces": {"type": "string"}})
+    assert apply(spec_with({"type": "string"}), correction)["components"]["schemas"]["Text"] == {"type": "integer"}
+    _, (problem,) = examine(spec_with({"type": "number"}), correction)
+    assert 'the action was written to replace "string"' in problem.said
+    assert not problem.droppable
+    _, (problem,) = examine(spec_with({"type": "integer"}), correction)
+    assert problem.droppable
+    _, (problem,) = examine(spec_with({}), correction)
+    assert "the vendor has null" in problem.said
+    assert not problem.droppable
+
+
+def test_every_problem_is_told_at_once() -> None:
+    """Nobody mends an overlay one run at a time."""
+    faults = overlay(action(target="$.gone"), action(target="$.info", update={"title": "t"}), action(target="$.lost"))
+    with pytest.raises(SpecError) as caught:
+        apply(SPEC, faults)
+    assert [line for line in str(caught.value).splitlines() if line.startswith("overlay action")] == [
+        "overlay action 1, $.gone, matches nothing",
+        "overlay action 2, $.info, says what the vendor now ships itself",
+        "overlay action 3, $.lost, matches nothing",
+    ]
+
+
+def test_a_list_in_the_place_of_a_list_is_added_to_it() -> None:
+    """As the Overlay specification has it; what stands in it already is a problem."""
+    vendor = spec_with({"enum": ["yes", "no"]})
+    assert apply(vendor, with_text({"enum": ["maybe"]}))["components"]["schemas"]["Text"]["enum"] == [
+        "yes",
+        "no",
+        "maybe",
+    ]
+    target = action(target="$.components.schemas.Text.enum", update=["no", "maybe"])
+    result, (problem,) = examine(vendor, overlay(target))
+    assert not problem.droppable
+    assert result == vendor

@@ -1,0 +1,251 @@
+"""Where two schemas differ: walked together, through every reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import Any
+
+from attrs import frozen
+from deepdiff import DeepDiff
+
+from spec import Document, resolved
+from spec_shapes import BESIDE, Shape, name_of, shape, tag, turn_of_keyword, turn_of_sets
+
+Found = Iterator["Difference"]
+_ALIKE = 0.6
+"""How much of two names has to be the same for the one to be taken for the other's new name."""
+
+
+@frozen
+class Difference:
+    """One difference; None is what is not there."""
+
+    side: str
+    """request: what we send. answer: what we read. call: how it is made. document: the rest."""
+    place: str
+    """`Schema.field`, or the operation."""
+    what: str
+    """Which word of the spec: `maximum`, `required`, `field` …"""
+    turn: str
+    """narrowed, widened, changed, or one of the other kinds of `spec_changes.RULES`."""
+    today: Any
+    new: Any
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What it is about, whatever the values are."""
+        return self.side, self.place, self.what
+
+
+class Schemas:
+    """Two documents; a pair of named schemas is compared once for each side."""
+
+    def __init__(self, today: Document, new: Document) -> None:
+        """Begin a walk; nothing is compared yet."""
+        self.documents = (today, new)
+        self.compared: set[tuple[str, str, str]] = set()
+        self.used: set[str] = set()
+
+    def schema(self, side: str, place: str, today: Any, new: Any) -> Found:
+        """Compare what two schemas let through."""
+        if self.known(side, today, new):
+            return
+        first, second = self.shapes(today, new)
+        self.used |= {f"schemas/{name}" for name in first.met | second.met}
+        place = second.name or first.name or place
+        if first.name != second.name:
+            yield Difference(side, place, "name", "named", first.name, second.name)
+        if first.types != second.types:
+            turn = turn_of_sets(first.types, second.types)
+            yield Difference(side, place, "type", turn, _types(first), _types(second))
+            if first.types and second.types and not (first.types & second.types) - {"null"}:
+                return  # nothing below can be compared
+        if first.enum != second.enum:
+            turn = turn_of_sets(first.enum, second.enum)
+            yield Difference(side, place, "enum", turn, _values(first), _values(second))
+        became_choice = bool(first.branches) != bool(second.branches)
+        for keyword in dict.fromkeys([*first.keywords, *second.keywords]):
+            if not became_choice or keyword in BESIDE:
+                yield from _keyword(side, place, keyword, first.keywords.get(keyword), second.keywords.get(keyword))
+        if became_choice:
+            yield from self.branches(side, place, first.branches or [first.own], second.branches or [second.own])
+        elif not (first.name and second.name and self.noted(f"{side} fields", first.name, second.name)):
+            # Not again where a reference is written out, as in a choice between it and null.
+            yield from self.inside(side, place, first, second)
+
+    def inside(self, side: str, place: str, first: Shape, second: Shape) -> Found:
+        """Compare what two schemas hold."""
+        yield from self.fields(side, place, first, second)
+        if first.items is not None or second.items is not None:
+            yield from self.schema(side, f"{place}[]", first.items, second.items)
+        yield from self.additional(side, place, first.additional, second.additional)
+        yield from self.branches(side, place, first.branches, second.branches)
+
+    def fields(self, side: str, place: str, first: Shape, second: Shape) -> Found:
+        """Compare the fields of two objects."""
+        today, new = _fields(first), _fields(second)
+        for name in [name for name in today if name not in new]:
+            alike = [
+                other for other in new if other not in today and self.same_field(name, today[name], other, new[other])
+            ]
+            if len(alike) == 1:
+                yield Difference(side, f"{place}.{name}", "field", "field renamed", name, alike[0])
+                del today[name], new[alike[0]]
+        for name in dict.fromkeys([*today, *new]):
+            yield from self.field(side, f"{place}.{name}", today.get(name), new.get(name))
+
+    def field(self, side: str, place: str, today: Any, new: Any) -> Found:
+        """Compare a field, or a parameter: {schema, required}; None is one that is not there."""
+        if new is None:
+            yield Difference(side, place, "field", "field removed", self.kind(0, today), None)
+        elif today is None:
+            turn = "required field added" if new.get("required") else "field added"
+            yield Difference(side, place, "field", turn, None, self.kind(1, new))
+        else:
+            yield from required(side, place, today, new)
+            yield from self.schema(side, place, today.get("schema"), new.get("schema"))
+
+    def same_field(self, name: str, today: Document, other: str, new: Document) -> bool:
+        """Tell whether a field that went and one that came are one: described alike, and called or bounded alike."""
+        if today["required"] != new["required"]:
+            return False
+        found = list(Schemas(*self.documents).schema("request", "", today["schema"], new["schema"]))
+        if not found and shape(self.documents[0], today["schema"]).keywords:
+            return True
+        return all(item.turn == "words" for item in found) and SequenceMatcher(a=name, b=other).ratio() >= _ALIKE
+
+    def additional(self, side: str, place: str, today: Any, new: Any) -> Found:
+        """Compare what is said of fields that are not named."""
+        if isinstance(today, dict) and isinstance(new, dict):
+            yield from self.schema(side, f"{place}.*", today, new)
+        elif today != new:
+            turn = "narrowed" if today is True or new is False else "widened"
+            yield Difference(side, place, "additionalProperties", turn, today, new)
+
+    def branches(self, side: str, place: str, today: Sequence[Any], new: Sequence[Any]) -> Found:
+        """Compare two choices: each branch with the one that it became."""
+        gone, come = list(today), list(new)
+        for same in (_named_alike, self.tagged_alike, _written_alike, self.typed_alike, self.left_over):
+            for one in list(gone):
+                for other in [other for other in come if same(one, other, gone, come)][:1]:
+                    gone.remove(one)
+                    come.remove(other)
+                    yield from self.schema(side, f"{place} ({self.label(1, other)})", one, other)
+        for one in gone:
+            yield Difference(side, place, "branch", "branch removed", self.label(0, one), None)
+        for other in come:
+            yield Difference(side, place, "branch", "branch added", None, self.label(1, other))
+
+    def tagged_alike(self, one: Any, other: Any, *_: Any) -> bool:
+        """Tell whether the same value marks both, as `status` does."""
+        tags = [tag(document, node) for document, node in zip(self.documents, (one, other), strict=True)]
+        return tags[0] is not None and tags[0] == tags[1]
+
+    def typed_alike(self, one: Any, other: Any, *_: Any) -> bool:
+        """Tell whether both are of the same type, and none of the types that have fields."""
+        first, second = (found.types for found in self.shapes(one, other))
+        return first is not None and first == second and "object" not in first
+
+    def left_over(self, one: Any, other: Any, gone: list[Any], come: list[Any]) -> bool:
+        """One on each side: the one became the other, if they can be compared at all."""
+        first, second = (found.types for found in self.shapes(one, other))
+        return len(gone) == len(come) == 1 and (first is None or second is None or bool(first & second))
+
+    def label(self, index: int, node: Any) -> str:
+        """Return words for a branch of today's (0) or the new (1) document."""
+        document = self.documents[index]
+        return name_of(node) or tag(document, node) or self.kind(index, {"schema": node})
+
+    def kind(self, index: int, field: Document) -> str:
+        """Return words for the types of a field."""
+        found = shape(self.documents[index], field.get("schema"))
+        return " or ".join(_types(found) or ["anything"])
+
+    # --- references ---------------------------------------------------------------------------
+
+    def known(self, side: str, today: Any, new: Any) -> bool:
+        """Tell whether two references, with nothing beside them, were compared before; and note it."""
+        names = [self.follow(node) for node in (today, new)]
+        if names[0] is None or names[1] is None or len(today) > 1 or len(new) > 1:
+            return False
+        return self.noted(side, names[0], names[1])
+
+    def noted(self, side: str, today: str, new: str) -> bool:
+        """Tell whether a pair was compared before, and note it."""
+        known = (side, today, new) in self.compared
+        self.compared.add((side, today, new))
+        return known
+
+    def shapes(self, today: Any, new: Any) -> list[Shape]:
+        """Take two schemas apart, each in its document."""
+        return [shape(document, node) for document, node in zip(self.documents, (today, new), strict=True)]
+
+    def follow(self, node: Any) -> str | None:
+        """Return where a node refers to, and note that it is used."""
+        reference = node.get("$ref") if isinstance(node, dict) else None
+        if not isinstance(reference, str):
+            return None
+        self.used.add("/".join(reference.split("/")[-2:]))
+        return reference
+
+    def followed(self, document: Document, node: Any) -> Any:
+        """Return what a node refers to, and note that it is used."""
+        self.follow(node)
+        return resolved(document, node)
+
+    def both(self, today: Any, new: Any) -> list[Any]:
+        """Return what two nodes refer to, each in its document."""
+        return [self.followed(document, node) for document, node in zip(self.documents, (today, new), strict=True)]
+
+
+def raw(side: str, place: str, turn: str, today: Any, new: Any) -> Found:
+    """Yield each difference of what is compared word by word."""
+    tree = DeepDiff(today, new, view="tree", threshold_to_diff_deeper=0)
+    for kind in sorted(tree):
+        for item in tree[kind]:
+            where = ".".join(map(str, item.path(output_format="list"))) or "value"
+            values = (json.loads(json.dumps(value, default=lambda _: None)) for value in (item.t1, item.t2))
+            yield Difference(side, place, where, turn, *values)
+
+
+def _keyword(side: str, place: str, keyword: str, today: Any, new: Any) -> Found:
+    turn = turn_of_keyword(keyword, today, new)
+    if keyword == "format" and side == "answer" and turn == "narrowed":
+        turn = "widened"  # the generator reads a date where it read a text: more than the answer is another
+    if turn:
+        yield Difference(side, place, keyword, turn, today, new)
+
+
+def required(side: str, place: str, today: Document, new: Document) -> Found:
+    """Compare whether something has to be there."""
+    first, second = bool(today.get("required")), bool(new.get("required"))
+    if first != second:
+        yield Difference(side, place, "required", "narrowed" if second else "widened", first, second)
+
+
+def _fields(found: Shape) -> dict[str, Document]:
+    """Return the fields by name; a name that is only required is a field of any kind."""
+    return {
+        name: {"schema": found.fields.get(name, {}), "required": name in found.required}
+        for name in dict.fromkeys([*found.fields, *sorted(found.required)])
+    }
+
+
+def _types(found: Shape) -> list[str] | None:
+    if found.types is None:
+        return None
+    return sorted(found.types - ({"integer"} if "number" in found.types else set()))
+
+
+def _values(found: Shape) -> list[Any] | None:
+    return None if found.enum is None else [json.loads(value) for value in sorted(found.enum)]
+
+
+def _named_alike(one: Any, other: Any, *_: Any) -> bool:
+    return name_of(one) is not None and name_of(one) == name_of(other)
+
+
+def _written_alike(one: Any, other: Any, *_: Any) -> bool:
+    return bool(one == other)
