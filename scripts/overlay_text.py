@@ -19,7 +19,7 @@ from spec_source import read_yaml
 
 _COMMENT = re.compile(r"\s*#")
 # A section's comment with a blank line below it, and then another's, or the end.
-_EMPTY_SECTION = re.compile(r"^(?: +#.*\n)+\n(?=(?: +#.*\n)+\n|\Z)", re.MULTILINE)
+_EMPTY_SECTION = re.compile(r"^(?: +#.*\n)+\n+(?=(?: +#.*\n)+\n|\S|\Z)", re.MULTILINE)
 
 
 def without(text: str, numbers: Collection[int]) -> str:
@@ -73,6 +73,8 @@ def _blank(lines: list[str], number: int) -> bool:
 
 def _dash(lines: list[str], number: int) -> int:
     while not lines[number].lstrip().startswith("-"):
+        if number == 0:
+            raise SpecError("the overlay's actions are no list with dashes: drop them by hand")
         number -= 1
     return number
 
@@ -124,9 +126,10 @@ def _definition(text: str, name: str) -> tuple[int, int]:
 
 
 def _key_column(text: str, index: int) -> int:
-    """Return where the key of a value stands in its line, behind the dashes of lists."""
+    """Return where the key of a value stands in its line, behind the dashes of lists; or its own dash."""
     line = text[text.rfind("\n", 0, index) + 1 : index]
-    return len(line) - len(re.sub(r"^[ -]*", "", line))
+    key = re.sub(r"^[ -]*", "", line)
+    return len(line) - len(key) if key else line.rindex("-")
 
 
 def _events(text: str) -> list[Any]:

@@ -57,7 +57,7 @@ class Run:
 
     def say(self, step: str, text: str) -> None:
         """Tell how far it is."""
-        self.console.print(f"{step:<11}{text}", markup=False, highlight=False, soft_wrap=True)
+        self.console.print(f"{step:<11}{spec_report.printable(text)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,9 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SpecError, OSError) as error:
         _refuse(report, str(error))
     if report.refused:
-        console.print(
-            f"{report.verdict}: {report.refused}\nnothing was changed", markup=False, highlight=False, soft_wrap=True
-        )
+        run.say(report.verdict, f"{report.refused}\nnothing was changed")
     if options.markdown:
         options.markdown.write_text(spec_report.markdown(report), "utf-8")
     if options.json:

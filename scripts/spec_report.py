@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -48,25 +49,25 @@ def table(changes: list[Change]) -> Table:
         column.overflow = "fold"
     for change in changes:
         level, *rest = _row(change)
-        result.add_row(Text(level, _COLOURS[change.level]), *map(Text, rest))
+        result.add_row(Text(level, _COLOURS[change.level]), *(Text(printable(cell)) for cell in rest))
     return result
 
 
 def markdown(report: Report) -> str:
     """Return the report for a pull request."""
-    lines = [f"# The spec of {_cell(report.source)}", "", f"**{report.verdict}**: {counted(report.changes)}.", ""]
+    lines = [f"# The spec of {_code(report.source)}", "", f"**{report.verdict}**: {counted(report.changes)}.", ""]
     if report.changes:
         lines += ["| class | in | where | what | today | new | why |", "|---|---|---|---|---|---|---|"]
-        lines += [f"| {' | '.join(map(_cell, _row(change)))} |" for change in report.changes]
+        lines += [f"| {' | '.join(_cells(change))} |" for change in report.changes]
         lines.append("")
     for title, sentences in (
         ("The wrapper has to learn", report.lessons),
         ("Overlay actions that went: the vendor ships what they added", report.dropped),
     ):
         if sentences:
-            lines += [f"## {title}", "", *(f"- {_cell(sentence)}" for sentence in sentences), ""]
+            lines += [f"## {title}", "", *(f"- {_code(sentence)}" for sentence in sentences), ""]
     if report.refused:
-        lines += ["## Nothing was written", "", *(f"    {line}" for line in report.refused.splitlines()), ""]
+        lines += ["## Nothing was written", "", *(f"    {line}" for line in printable(report.refused).splitlines()), ""]
     return "\n".join(lines)
 
 
@@ -110,6 +111,11 @@ def _row(change: Change) -> list[str]:
     ]
 
 
+def _cells(change: Change) -> list[str]:
+    level, side, place, what, today, new, why = _row(change)
+    return [f"**{level}**" if change.level else level, side, _code(place), _code(what), _code(today), _code(new), why]
+
+
 def _value(value: Any) -> str:
     if value is None:
         return "-"
@@ -117,9 +123,14 @@ def _value(value: Any) -> str:
     return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 1]}…"
 
 
-def _cell(text: str) -> str:
-    """Return a text that ends no cell, begins no tag, and makes no link or mention."""
-    plain = " ".join(text.split())
-    for letter in "\\`*_[]<>|#@":
-        plain = plain.replace(letter, f"\\{letter}")
-    return plain
+def printable(text: str) -> str:
+    """Return a text without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else f"\\u{ord(letter):04x}" for letter in text)
+
+
+def _code(text: str) -> str:
+    """Return a text of the spec's as code, in which nothing is a cell, a tag, a link or a mention."""
+    plain = " ".join(printable(text).split()).replace("|", "\\|")
+    fence = "`" * (max(map(len, re.findall("`+", plain)), default=0) + 1)
+    space = " " if "`" in plain else ""
+    return f"{fence}{space}{plain or ' '}{space}{fence}"

@@ -54,8 +54,9 @@ class Schemas:
             return
         first, second = self.shapes(today, new)
         self.used |= {f"schemas/{name}" for name in first.met | second.met}
-        place = second.name or first.name or place
-        if first.name != second.name:
+        became_choice = bool(first.branches) != bool(second.branches)
+        place = place if became_choice else second.name or first.name or place
+        if first.name != second.name and not became_choice:
             yield Difference(side, place, "name", "named", first.name, second.name)
         if first.types != second.types:
             turn = turn_of_sets(first.types, second.types)
@@ -65,12 +66,11 @@ class Schemas:
         if first.enum != second.enum:
             turn = turn_of_sets(first.enum, second.enum)
             yield Difference(side, place, "enum", turn, _values(first), _values(second))
-        became_choice = bool(first.branches) != bool(second.branches)
         for keyword in dict.fromkeys([*first.keywords, *second.keywords]):
             if not became_choice or keyword in BESIDE:
                 yield from _keyword(side, place, keyword, first.keywords.get(keyword), second.keywords.get(keyword))
         if became_choice:
-            yield from self.branches(side, place, first.branches or [first.own], second.branches or [second.own])
+            yield from self.branches(side, place, first.alternatives, second.alternatives)
         elif not (first.name and second.name and self.noted(f"{side} fields", first.name, second.name)):
             # Not again where a reference is written out, as in a choice between it and null.
             yield from self.inside(side, place, first, second)
@@ -133,6 +133,11 @@ class Schemas:
                     gone.remove(one)
                     come.remove(other)
                     yield from self.schema(side, f"{place} ({self.label(1, other)})", one, other)
+        if gone and come and 1 in (len(today), len(new)):
+            # What was one form is several, none of them its own: each is what it became.
+            for one, other in ((one, other) for one in gone for other in come):
+                yield from self.schema(side, f"{place} ({self.label(1, other)})", one, other)
+            return
         for one in gone:
             yield Difference(side, place, "branch", "branch removed", self.label(0, one), None)
         for other in come:

@@ -48,6 +48,14 @@ class Shape:
     keywords: Mapping[str, Any]
     """Whatever else it says."""
 
+    @property
+    def alternatives(self) -> Sequence[Any]:
+        """Its branches, each with what is said beside the choice; or the one that it is, where there is none."""
+        if not self.branches:
+            return [{"$ref": f"#/components/schemas/{self.name}"} if self.name else self.own]
+        beside = self.own.keys() - {"type"}
+        return [{"allOf": [self.own, branch]} for branch in self.branches] if beside else self.branches
+
 
 def shape(document: Document, schema: Any) -> Shape:
     """Take a schema apart."""

@@ -31,7 +31,7 @@ def check(document: Document) -> None:
         raise SpecError("the spec is nested too deeply to be validated") from None
     if error:
         place = ".".join(map(str, ["$", *error.absolute_path]))
-        raise SpecError(f"not valid OpenAPI {version}: {_short(error.message)} (at {place})")
+        raise SpecError(f"not valid OpenAPI {version}: {_short(error.message.splitlines()[0])} (at {place})")
 
 
 def upgraded(document: Document) -> Document:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import difflib
+import hashlib
+import http.server
+import io
 import json
-from collections.abc import Callable
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
+import generate
 import regenerate
+import swap
+from prism_image import ROOT
 from support import checkout
-from support.variants import VARIANTS, edited
+from support.variants import SHIPPED, VARIANTS, edited
 
 Regenerate = Callable[..., dict[str, Any]]
 
@@ -63,3 +79,203 @@ def test_a_variant_ends_as_it_has_to(name: str, run: Regenerate, root: Path, tmp
         assert (report["verdict"], report["exit_code"]) == ("written", 0), report
         assert json.loads((root / "openapi.json").read_text("utf-8")) == edited(variant)
         assert run(source)["verdict"] == "no change"
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {path: (folder / path).stat().st_mtime_ns for path in checkout.contents(folder)}
+
+
+def page(spec: dict[str, Any]) -> str:
+    return f"# A page\n\n````yaml openapi.json POST /x\n{json.dumps(spec, indent=1)}\n````\n"
+
+
+def test_the_shipped_spec_is_no_change(run: Regenerate, root: Path, tmp_path: Path) -> None:
+    """As JSON, as YAML, in a page of the vendor; no file is touched."""
+    before = times(root)
+    shipped = ROOT / "openapi.json"
+    (tmp_path / "page.md").write_text(page(SHIPPED), "utf-8")
+    (tmp_path / "spec.yaml").write_text(yaml_of(SHIPPED), "utf-8")
+    for source in (shipped, tmp_path / "page.md", tmp_path / "spec.yaml"):
+        report = run(source)
+        assert (report["verdict"], report["exit_code"], report["changes"]) == ("no change", 0, [])
+    assert times(root) == before
+
+
+def yaml_of(spec: dict[str, Any]) -> str:
+    text = io.StringIO()
+    YAML().dump(spec, text)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("split", ["pages", "blocks"])
+def test_pages_and_blocks_are_merged(split: str, run: Regenerate, root: Path, tmp_path: Path) -> None:
+    """The shipped spec in two parts is the shipped spec, in another order."""
+    parts = [copy.deepcopy(SHIPPED), copy.deepcopy(SHIPPED)]
+    del parts[0]["components"]["schemas"]["TextToImageRequest"]["properties"]["prompt"]
+    del parts[1]["paths"]["/text2img"]["post"]["responses"]["500"]
+    texts = [page(part) for part in parts] if split == "pages" else ["\n".join(map(page, parts))]
+    sources = [tmp_path / f"page{number}.md" for number in range(len(texts))]
+    for source, text in zip(sources, texts, strict=True):
+        source.write_text(text, "utf-8")
+    report = run(*sources)
+    assert (report["class"], report["verdict"]) == ("safe", "written")
+    assert json.loads((root / "openapi.json").read_text("utf-8")) == SHIPPED
+    parts[1]["info"]["title"] = "Another"
+    (tmp_path / "other.md").write_text(page(parts[1]), "utf-8")
+    report = run(sources[0], tmp_path / "other.md")
+    assert report["exit_code"] == 1
+    assert f"{sources[0]}, block at line 3 says" in report["refused"]
+    assert f"{tmp_path / 'other.md'}, block at line 3 says" in report["refused"]
+
+
+ANSWERS = {
+    "/spec.json": (200, "application/json", json.dumps(SHIPPED).encode()),
+    "/page.md": (200, "text/markdown", page(SHIPPED).encode()),
+    "/page": (200, "text/html", b"<!DOCTYPE html><html><body>The page</body></html>"),
+    "/gone": (404, "application/json", json.dumps(SHIPPED).encode()),
+}
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """A documentation on this machine."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            code, kind, body = ANSWERS[self.path.partition("?")[0]]
+            self.send_response(code)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("/page", "is an HTML page"), ("/gone", "answers 404"), ("/page.md", ""), ("/spec.json?token=secret", "")],
+)
+def test_an_address_is_read(path: str, said: str, run: Regenerate, root: Path, site: str) -> None:
+    """The vendor's page and spec are no change; another page, and a 404 with whatever body, are refused."""
+    before = checkout.contents(root)
+    report = run(site + path)
+    assert report["exit_code"] == (1 if said else 0)
+    assert said in (report["refused"] or "")
+    assert "secret" not in json.dumps(report)
+    assert checkout.contents(root) == before
+
+
+def test_the_same_input_gives_the_same_bytes(run: Regenerate, root: Path, tmp_path: Path) -> None:
+    """In another folder too; what is recorded names the source and the hashes."""
+    source = tmp_path / "next.json"
+    source.write_text(json.dumps(edited(VARIANTS["an answer field is added"])), "utf-8")
+    assert run(source)["verdict"] == "written"
+    other = checkout.make(tmp_path / "other")
+    assert regenerate.main([str(source), "--root", str(other), "--json"]) == 0
+    assert checkout.contents(other) == checkout.contents(root)
+    readme = (root / "generated" / "README.md").read_text("utf-8")
+    digest = hashlib.sha256((root / "openapi.json").read_bytes()).hexdigest()
+    assert f"| `openapi.json` (shipped) | `next.json` | `{digest}` |" in readme
+    made = tmp_path / "made"
+    generate.generate(root / "openapi.json", root / "openapi.overlay.yaml", made, "`next.json`")
+    assert generate.differences(made, root / "generated") == []
+
+
+def test_a_dropped_action_is_gone_and_nothing_else(run: Regenerate, root: Path, tmp_path: Path) -> None:
+    """The effective spec stays as it was; the report names what went."""
+    source = tmp_path / "next.json"
+    source.write_text(json.dumps(edited(VARIANTS["the vendor ships what an action adds"])), "utf-8")
+    overlay, effective = root / "openapi.overlay.yaml", root / "generated" / "openapi.json"
+    before, spec = overlay.read_text("utf-8"), json.loads(effective.read_text("utf-8"))
+    report = run(source, accept="overlay")
+    assert report["dropped"] == ["overlay action 7, $.components.schemas.TextToImageRequest.properties.samples"]
+    assert json.loads(effective.read_text("utf-8")) == spec
+    gone = [
+        line for line in difflib.ndiff(before.splitlines(), overlay.read_text("utf-8").splitlines()) if line[0] != " "
+    ]
+    assert len(gone) == 5
+    assert all(line.startswith("-") for line in gone)
+
+
+def test_a_kill_at_any_moment_leaves_old_or_new(types_cache: Path, tmp_path: Path) -> None:
+    """Twenty moments from the first to the last, the whole group at once, and no word of it to anybody."""
+    source = tmp_path / "next.json"
+    source.write_text(json.dumps(edited(VARIANTS["an answer field is added"])), "utf-8")
+    environment = {**os.environ, "MYPY_CACHE_DIR": str(types_cache), "TMPDIR": str(tmp_path)}
+
+    def start(root: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, str(ROOT / "scripts" / "regenerate.py"), str(source), "--root", str(root)]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+
+    whole = checkout.make(tmp_path / "whole")
+    old = checkout.contents(whole)
+    assert start(whole).wait() == 0
+    begun = time.monotonic()
+    assert start(checkout.make(tmp_path / "again")).wait() == 0
+    taken = time.monotonic() - begun
+    new = checkout.contents(whole)
+    ends = []
+    for moment in range(20):
+        root = checkout.make(tmp_path / f"killed{moment}")
+        process = start(root)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(taken * (moment + 1) / 20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        swap.finish(root)
+        found = checkout.contents(root)
+        assert found in (old, new), moment
+        ends.append(found == new)
+    assert not all(ends)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "which spec? make regenerate SPEC="),
+        (["a.json", "--accept", "braking"], "ACCEPT=braking is not known; known: breaking, wrapper, overlay"),
+    ],
+)
+def test_a_wrong_word_is_named(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is read."""
+    monkeypatch.delenv("SPEC", raising=False)
+    with pytest.raises(SystemExit):
+        regenerate.main(arguments)
+    assert said in capsys.readouterr().err
+
+
+def test_only_one_at_a_time(run: Regenerate, root: Path) -> None:
+    """The second is told to wait."""
+    with swap.alone(root):
+        report = run(ROOT / "openapi.json")
+    assert (report["exit_code"], "another program is replacing files" in report["refused"]) == (1, True)
+
+
+@pytest.mark.usefixtures("run")
+def test_the_report_is_written_as_markdown(root: Path, tmp_path: Path) -> None:
+    """Also when nothing else is."""
+    source = tmp_path / "next.json"
+    source.write_text(json.dumps(edited(VARIANTS["a bound is narrowed"])), "utf-8")
+    code = regenerate.main([str(source), "--root", str(root), "--markdown", str(tmp_path / "report.md")])
+    text = (tmp_path / "report.md").read_text("utf-8")
+    assert code == 3
+    assert "| **breaking** | request | `TextToImageRequest.height` | `maximum` | `2048` | `1536` |" in text
+    assert "- `text2img.height: maximum is 1536 in the spec, 2048 in the wrapper`" in text
+    assert "ACCEPT=breaking" in text
+
+
+def test_make_takes_the_spec_and_says_what_came_of_it() -> None:
+    """On this checkout, for which the shipped spec is no change."""
+    command = ["make", "-s", "-o", ".venv/dev.stamp", "regenerate", "SPEC=openapi.json", "ACCEPT=overlay, wrapper"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "2 compare  no change: openapi.json says the same already" in done.stdout

@@ -1,0 +1,119 @@
+"""The weekly look at the vendor's pages: a pull request, an issue, or nothing; with `make` and `gh` played."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from prism_image import ROOT
+
+SCRIPT = ROOT / "scripts" / "spec_watch.sh"
+# What `make regenerate` leaves: a change of the checkout, a report, its exit code.
+MAKE = """#!/usr/bin/env bash
+echo "make $*" >>"$LOG"
+for word in "$@"; do
+  case $word in REPORT=*) printf '# R\\n\\n**written**: 1 change: 1 safe.\\n' >"${word#REPORT=}" ;; esac
+done
+[ "$MADE" = change ] && echo new >openapi.json
+[ "$MADE" = refuse ] && exit 2
+exit 0
+"""
+GH = """#!/usr/bin/env bash
+echo "gh $*" >>"$LOG"
+case "$1 $2" in "pr list" | "issue list") echo "$KNOWN" ;; esac
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A clone of a repository of its own, and the two programs."""
+    for name, text in (("make", MAKE), ("gh", GH)):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(text, "utf-8")
+        program.chmod(0o755)
+    clone = tmp_path / "clone"
+    git("init", "--quiet", "--bare", str(tmp_path / "origin"), cwd=tmp_path)
+    git("clone", "--quiet", str(tmp_path / "origin"), str(clone), cwd=tmp_path)
+    (clone / "scripts").mkdir()
+    (clone / "scripts" / SCRIPT.name).write_text(SCRIPT.read_text("utf-8"), "utf-8")
+    (clone / "openapi.json").write_text("old", "utf-8")
+    git("add", "--all", cwd=clone)
+    git("-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "--message", "first", cwd=clone)
+    return clone
+
+
+def git(*arguments: str, cwd: Path) -> str:
+    return subprocess.run(["git", *arguments], cwd=cwd, check=True, capture_output=True, text=True).stdout
+
+
+def watch(checkout: Path, made: str, known: str = "") -> tuple[int, list[str]]:
+    """Run it; return how it ended, and the programs that it called."""
+    log = checkout.parent / "log"
+    environment = {
+        **os.environ,
+        "PATH": f"{checkout.parent / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "LOG": str(log),
+        "MADE": made,
+        "KNOWN": known,
+        "PAGES": "https://docs.example/one.md https://docs.example/two.md",
+    }
+    command = ["bash", str(checkout / "scripts" / SCRIPT.name)]
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    called = log.read_text("utf-8").splitlines()
+    expected = (
+        "make regenerate SPEC=https://docs.example/one.md https://docs.example/two.md ACCEPT=breaking wrapper overlay "
+    )
+    assert called[0].startswith(expected + "REPORT=")
+    return done.returncode, called[1:]
+
+
+def test_nothing_changed(checkout: Path) -> None:
+    """No branch, no pull request."""
+    assert watch(checkout, "nothing") == (0, [])
+
+
+def test_a_change_is_proposed(checkout: Path) -> None:
+    """Pushed to a branch of its own, with the report as the text; its checks are started."""
+    code, called = watch(checkout, "change")
+    assert code == 0
+    assert [line.split()[1:3] for line in called] == [["pr", "list"], ["pr", "create"], ["workflow", "run"]]
+    assert "--title The vendor's spec: written: 1 change: 1 safe." in called[1]
+    assert called[2] == "gh workflow run ci.yml --ref spec-watch"
+    assert git("show", "spec-watch:openapi.json", cwd=checkout.parent / "origin") == "new\n"
+
+
+def test_a_known_pull_request_is_renewed(checkout: Path) -> None:
+    """The next week, there is one still."""
+    code, called = watch(checkout, "change", known="7")
+    assert (code, called[1].split()[1:4]) == (0, ["pr", "edit", "7"])
+
+
+@pytest.mark.parametrize(("known", "expected"), [("", ["issue", "create"]), ("9", ["issue", "edit"])])
+def test_what_is_refused_is_an_issue(checkout: Path, known: str, expected: list[str]) -> None:
+    """There is nothing to propose; the run fails, so that it is seen."""
+    code, called = watch(checkout, "refuse", known)
+    assert code == 1
+    assert called[-1].split()[1:3] == expected
+    assert git("ls-remote", "origin", cwd=checkout) == ""
+
+
+def test_the_workflow_runs_it_weekly() -> None:
+    """On what `make setup` installs, with the rights that it needs."""
+    workflow = YAML(typ="safe", pure=True).load((ROOT / ".github" / "workflows" / "spec-watch.yml").read_text("utf-8"))
+    assert workflow["on"]["schedule"] == [{"cron": "23 5 * * 1"}]
+    steps = [step.get("run") for step in workflow["jobs"]["watch"]["steps"]]
+    assert steps[-2:] == ["make setup", "scripts/spec_watch.sh"]
+    assert workflow["permissions"] == {
+        "actions": "write",
+        "contents": "write",
+        "issues": "write",
+        "pull-requests": "write",
+    }
+    assert os.access(SCRIPT, os.X_OK)
+    dispatched = YAML(typ="safe", pure=True).load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
+    assert "workflow_dispatch" in dispatched["on"]

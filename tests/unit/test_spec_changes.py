@@ -1,0 +1,343 @@
+"""What a difference means: for what we send and for what we read, narrower and wider are opposites."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import spec_changes
+from spec_changes import RULES, Change, Level, changes, for_the_client, worst
+from spec_schemas import Difference
+
+Spec = dict[str, Any]
+SAFE, WRAPPER, BREAKING = Level.SAFE, Level.WRAPPER, Level.BREAKING
+
+
+def ref(name: str) -> Spec:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def json_of(schema: Spec) -> Spec:
+    return {"content": {"application/json": {"schema": schema}}}
+
+
+FIELDS: Spec = {
+    "text": {"type": "string", "minLength": 1, "maxLength": 9, "pattern": "^a", "format": "uri", "default": "a"},
+    "number": {"type": "number", "minimum": 1, "maximum": 9, "multipleOf": 2, "exclusiveMinimum": 0},
+    "whole": {"type": "integer"},
+    "word": {"type": "string", "enum": ["yes", "no"]},
+    "list": {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True},
+    "inner": {"type": "object", "properties": {"deep": {"type": "string"}}, "additionalProperties": False},
+    "maybe": {"type": ["string", "null"]},
+    "choice": {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+    "other": ref("Other"),
+}
+SPEC: Spec = {
+    "openapi": "3.1.0",
+    "info": {"title": "t", "version": "1"},
+    "servers": [{"url": "https://a.example"}, {"url": "https://b.example"}],
+    "paths": {
+        "/x/{id}": {
+            "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "post": {
+                "operationId": "x",
+                "parameters": [{"name": "tier", "in": "query", "schema": {"type": "string"}, "description": "d"}],
+                "requestBody": {"required": True, **json_of(ref("Ask"))},
+                "responses": {
+                    "200": {"description": "d", **json_of({"oneOf": [ref("Tell"), ref("Wait")]})},
+                    "400": {"$ref": "#/components/responses/No"},
+                    "401": {"$ref": "#/components/responses/No"},
+                },
+            },
+        },
+    },
+    "components": {
+        "schemas": {
+            "Ask": {"type": "object", "required": ["text"], "properties": copy.deepcopy(FIELDS)},
+            "Tell": {"type": "object", "required": ["text"], "properties": FIELDS},
+            "Wait": {"type": "object", "properties": {"status": {"const": "wait"}, "tell": ref("Tell")}},
+            "Other": {"type": "object", "properties": {"ask": ref("Other"), "flag": {"type": "boolean"}}},
+            "Unused": {"type": "object"},
+        },
+        "responses": {"No": {"description": "d", **json_of({"type": "object", "properties": {"why": {}}})}},
+    },
+}
+
+
+def found(edit: Callable[[Spec], object]) -> list[Change]:
+    new = copy.deepcopy(SPEC)
+    edit(new)
+    return changes(SPEC, new)
+
+
+def schema(spec: Spec, name: str) -> Spec:
+    inner: Spec = spec["components"]["schemas"][name]
+    return inner
+
+
+def both(change: Callable[[Spec, Spec], object]) -> Callable[[str], list[Change]]:
+    """Make the same edit of a schema that is sent and of one that is read."""
+
+    def edit(name: str) -> list[Change]:
+        return found(lambda spec: change(schema(spec, name), schema(spec, name)["properties"]))
+
+    return edit
+
+
+# An edit of a schema, then its level where it is sent, and where it is read.
+SCHEMAS: dict[str, tuple[Callable[[Spec, Spec], object], Level, Level]] = {
+    "a field is added": (lambda _, f: f.update(new={}), WRAPPER, SAFE),
+    "a required field is added": (lambda s, f: (f.update(new={}), s["required"].append("new")), BREAKING, SAFE),
+    "a required name is added": (lambda s, _: s["required"].append("new"), BREAKING, SAFE),
+    "a field is removed": (lambda _, f: f.pop("whole"), BREAKING, BREAKING),
+    "a field is renamed": (lambda _, f: f.update(words=f.pop("word")), BREAKING, BREAKING),
+    "a deep field is removed": (lambda _, f: f["inner"]["properties"].pop("deep"), BREAKING, BREAKING),
+    "a field is required": (lambda s, _: s["required"].append("whole"), BREAKING, SAFE),
+    "a field is required no more": (lambda s, _: s["required"].remove("text"), WRAPPER, WRAPPER),
+    "a maximum is higher": (lambda _, f: f["number"].update(maximum=9.5), WRAPPER, WRAPPER),
+    "a maximum is lower": (lambda _, f: f["number"].update(maximum=8), BREAKING, SAFE),
+    "a maximum is gone": (lambda _, f: f["number"].pop("maximum"), WRAPPER, WRAPPER),
+    "a maximum is new": (lambda _, f: f["whole"].update(maximum=8), BREAKING, SAFE),
+    "a minimum is lower": (lambda _, f: f["number"].update(minimum=0), WRAPPER, WRAPPER),
+    "a minimum is higher": (lambda _, f: f["number"].update(minimum=2), BREAKING, SAFE),
+    "an exclusive minimum is higher": (lambda _, f: f["number"].update(exclusiveMinimum=1), BREAKING, SAFE),
+    "a text may be shorter": (lambda _, f: f["text"].update(minLength=0), WRAPPER, WRAPPER),
+    "a text may be longer": (lambda _, f: f["text"].update(maxLength=99), WRAPPER, WRAPPER),
+    "a step is finer": (lambda _, f: f["number"].update(multipleOf=0.5), WRAPPER, WRAPPER),
+    "a step is coarser": (lambda _, f: f["number"].update(multipleOf=4), BREAKING, SAFE),
+    "a step is another": (lambda _, f: f["number"].update(multipleOf=3), BREAKING, BREAKING),
+    "a pattern is another": (lambda _, f: f["text"].update(pattern="^b"), BREAKING, BREAKING),
+    "a pattern is gone": (lambda _, f: f["text"].pop("pattern"), WRAPPER, WRAPPER),
+    "a format is another": (lambda _, f: f["text"].update(format="uuid"), BREAKING, BREAKING),
+    "a format is new": (lambda _, f: f["word"].update(format="date"), BREAKING, WRAPPER),
+    "a list may repeat": (lambda _, f: f["list"].update(uniqueItems=False), WRAPPER, WRAPPER),
+    "a list holds another type": (lambda _, f: f["list"].update(items={"type": "integer"}), BREAKING, BREAKING),
+    "a list holds anything": (lambda _, f: f["list"].pop("items"), WRAPPER, WRAPPER),
+    "a default is another": (lambda _, f: f["text"].update(default="ab"), WRAPPER, SAFE),
+    "an enum has one more": (lambda _, f: f["word"]["enum"].append("so"), WRAPPER, WRAPPER),
+    "an enum has one less": (lambda _, f: f["word"]["enum"].remove("no"), BREAKING, SAFE),
+    "an enum has another": (lambda _, f: f["word"].update(enum=["yes", "so"]), BREAKING, BREAKING),
+    "an enum is new": (lambda _, f: f["text"].update(enum=["a"]), BREAKING, SAFE),
+    "an enum is gone": (lambda _, f: f["word"].pop("enum"), WRAPPER, WRAPPER),
+    "a type is another": (lambda _, f: f["whole"].update(type="string"), BREAKING, BREAKING),
+    "a type is wider": (lambda _, f: f["whole"].update(type="number"), WRAPPER, WRAPPER),
+    "a type is narrower": (lambda _, f: f["number"].update(type="integer"), BREAKING, SAFE),
+    "a type is gone": (lambda _, f: f["whole"].pop("type"), WRAPPER, WRAPPER),
+    "null comes": (lambda _, f: f["whole"].update(type=["integer", "null"]), WRAPPER, WRAPPER),
+    "null comes, as in 3.0": (lambda _, f: f["whole"].update(nullable=True), WRAPPER, WRAPPER),
+    "null comes beside a reference": (
+        lambda _, f: f.update(other={"anyOf": [ref("Other"), {"type": "null"}]}),
+        WRAPPER,
+        WRAPPER,
+    ),
+    "null goes": (lambda _, f: f["maybe"].update(type="string"), BREAKING, SAFE),
+    "a branch comes": (lambda _, f: f["choice"]["oneOf"].append({"type": "boolean"}), WRAPPER, WRAPPER),
+    "a branch goes": (lambda _, f: f.update(choice={"type": "string"}), BREAKING, WRAPPER),
+    "a branch is narrower": (lambda _, f: f["choice"]["oneOf"][1].update(minimum=1), BREAKING, SAFE),
+    "any of them, and not one": (lambda _, f: f["choice"].update(anyOf=f["choice"].pop("oneOf")), WRAPPER, WRAPPER),
+    "unknown fields may come": (lambda _, f: f["inner"].pop("additionalProperties"), WRAPPER, WRAPPER),
+    "unknown fields may not come": (lambda s, _: s.update(additionalProperties=False), BREAKING, SAFE),
+    "a keyword that nobody knows comes": (lambda _, f: f["whole"].update({"if": {"minimum": 1}}), BREAKING, SAFE),
+    "another keyword that nobody knows comes": (
+        lambda _, f: f["inner"].update({"not": {"type": "null"}}),
+        BREAKING,
+        SAFE,
+    ),
+    "read only": (lambda _, f: f["whole"].update(readOnly=True), WRAPPER, WRAPPER),
+    "words": (lambda _, f: f["whole"].update(description="d", title="t", example=1, deprecated=True), SAFE, SAFE),
+    "a vendor's own word": (lambda _, f: f["whole"].update({"x-order": 1}), SAFE, SAFE),
+    "everything in a part": (
+        lambda s, f: s.update(allOf=[{"properties": f, "required": s.pop("required")}], properties={}),
+        SAFE,
+        SAFE,
+    ),
+    "a required field in a part": (
+        lambda s, _: s.update(allOf=[{"properties": {"new": {}}, "required": ["new"]}]),
+        BREAKING,
+        SAFE,
+    ),
+    "a narrower part": (lambda _, f: f.update(whole={"allOf": [f["whole"], {"maximum": 3}]}), BREAKING, SAFE),
+}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_change_of_a_schema(name: str) -> None:
+    """By the side that it is on."""
+    edit, sent, read = SCHEMAS[name]
+    of_sent, of_read = both(edit)("Ask"), both(edit)("Tell")
+    assert of_sent
+    assert of_read
+    assert (worst(of_sent), worst(of_read)) == (sent, read), (of_sent, of_read)
+
+
+def post(spec: Spec) -> Spec:
+    inner: Spec = spec["paths"]["/x/{id}"]["post"]
+    return inner
+
+
+def parameter(**fields: Any) -> Spec:
+    return {"name": "extra", "in": "query", "schema": {"type": "string"}, **fields}
+
+
+DOCUMENTS: dict[str, tuple[Callable[[Spec], object], Level, str]] = {
+    "an operation is added": (lambda s: s["paths"].update({"/y": {"get": {}}}), WRAPPER, "operation added"),
+    "an operation is removed": (lambda s: s.update(paths={}), BREAKING, "operation removed"),
+    "an operation moves": (lambda s: s.update(paths={"/y/{id}": s["paths"]["/x/{id}"]}), BREAKING, "operation renamed"),
+    "an operation is another": (
+        lambda s: s.update(paths={"/y": {"post": {"responses": {}}}}),
+        BREAKING,
+        "operation removed",
+    ),
+    "the name of an operation": (lambda s: post(s).update(operationId="y"), WRAPPER, "named"),
+    "the first server": (lambda s: s["servers"].reverse(), BREAKING, "server"),
+    "the second server": (lambda s: s["servers"].pop(), SAFE, "words"),
+    "a server of a path": (lambda s: s["paths"]["/x/{id}"].update(servers=[{"url": "https://c"}]), BREAKING, "server"),
+    "a server of an operation": (lambda s: post(s).update(servers=[{"url": "https://c"}]), BREAKING, "server"),
+    "security": (lambda s: s.update(security=[{"k": []}]), BREAKING, "security"),
+    "security of an operation": (lambda s: post(s).update(security=[{"k": []}]), BREAKING, "security"),
+    "no security, said so": (lambda s: s.update(security=[]), SAFE, "wording"),
+    "a parameter": (lambda s: post(s)["parameters"].append(parameter()), WRAPPER, "field added"),
+    "a required parameter": (
+        lambda s: post(s)["parameters"].append(parameter(required=True)),
+        BREAKING,
+        "required field added",
+    ),
+    "a parameter goes": (lambda s: post(s)["parameters"].clear(), BREAKING, "field removed"),
+    "a parameter is written another way": (
+        lambda s: post(s)["parameters"][0].update(explode=False),
+        BREAKING,
+        "changed",
+    ),
+    "a parameter's words": (lambda s: post(s)["parameters"][0].update(description="e"), SAFE, "words"),
+    "a parameter's type": (lambda s: post(s)["parameters"][0].update(schema={"type": "integer"}), BREAKING, "changed"),
+    "the name of a place in the path": (
+        lambda s: s.update(
+            paths={
+                "/x/{job}": {
+                    **s["paths"]["/x/{id}"],
+                    "parameters": [{"name": "job", "in": "path", "required": True, "schema": {"type": "string"}}],
+                }
+            }
+        ),
+        WRAPPER,
+        "named",
+    ),
+    "the body may be missing": (lambda s: post(s)["requestBody"].pop("required"), WRAPPER, "widened"),
+    "there is no body": (lambda s: post(s).pop("requestBody"), BREAKING, "narrowed"),
+    "another kind of body too": (
+        lambda s: post(s)["requestBody"]["content"].update({"text/plain": {}}),
+        WRAPPER,
+        "widened",
+    ),
+    "another kind of body": (
+        lambda s: post(s)["requestBody"].update(content={"text/plain": {}}),
+        BREAKING,
+        "changed",
+    ),
+    "another kind of answer": (
+        lambda s: post(s)["responses"]["200"].update(content={"text/plain": {}}),
+        BREAKING,
+        "changed",
+    ),
+    "a status comes": (lambda s: post(s)["responses"].update({"429": {}}), WRAPPER, "code added"),
+    "a status goes": (lambda s: post(s)["responses"].pop("400"), SAFE, "code removed"),
+    "success goes": (lambda s: post(s)["responses"].pop("200"), BREAKING, "success removed"),
+    "a shared answer": (
+        lambda s: s["components"]["responses"]["No"]["content"]["application/json"]["schema"]["properties"].clear(),
+        BREAKING,
+        "field removed",
+    ),
+    "a branch of the answers": (
+        lambda s: post(s)["responses"]["200"]["content"]["application/json"]["schema"]["oneOf"].pop(),
+        WRAPPER,
+        "branch removed",
+    ),
+    "a schema's name": (
+        lambda s: (
+            s["components"]["schemas"].update(Asked=s["components"]["schemas"].pop("Ask")),
+            post(s)["requestBody"]["content"]["application/json"].update(schema=ref("Asked")),
+        ),
+        WRAPPER,
+        "named",
+    ),
+    "the name of a schema that is read": (
+        lambda s: (
+            s["components"]["schemas"].update(Told=s["components"]["schemas"]["Tell"]),
+            post(s)["responses"]["200"]["content"]["application/json"]["schema"]["oneOf"].__setitem__(0, ref("Told")),
+        ),
+        WRAPPER,
+        "named",
+    ),
+    "a choice beside the fields, and a field less": (
+        lambda s: (
+            schema(s, "Tell")["properties"].pop("whole"),
+            schema(s, "Tell").update(oneOf=[{"required": ["text"]}, {"required": ["word"]}]),
+        ),
+        BREAKING,
+        "field removed",
+    ),
+    "a schema that nobody uses": (lambda s: schema(s, "Unused").update(type="string"), SAFE, "unused"),
+    "a schema that holds itself": (lambda s: schema(s, "Other")["properties"].pop("flag"), BREAKING, "field removed"),
+    "what is posted to us": (lambda s: s.update(webhooks={"done": {"post": {}}}), WRAPPER, "notice"),
+    "words about the API": (lambda s: s["info"].update(version="2"), SAFE, "words"),
+    "words about the operation": (lambda s: post(s).update(summary="s", tags=["t"]), SAFE, "words"),
+    "another version of OpenAPI": (lambda s: s.update(openapi="3.1.1"), SAFE, "wording"),
+    "another order": (lambda s: s.update(info=s.pop("info")), SAFE, "wording"),
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_change_of_a_document(name: str) -> None:
+    """With the kind of its worst change."""
+    edit, level, turn = DOCUMENTS[name]
+    first = found(edit)[0]
+    assert (first.level, first.difference.turn) == (level, turn), found(edit)
+
+
+def test_no_change() -> None:
+    """Of the same in the same words, there is none."""
+    assert found(lambda _: None) == []
+
+
+def test_every_rule_is_met_by_a_case() -> None:
+    """And none of the cases above meets what has no rule."""
+    edits = [edit for edit, _, _ in DOCUMENTS.values()]
+    met = {(c.difference.side, c.difference.turn) for edit in edits for c in found(edit)}
+    for change, _, _ in SCHEMAS.values():
+        for name in ("Ask", "Tell"):
+            met |= {(c.difference.side, c.difference.turn) for c in both(change)(name)}
+    assert met - set(RULES) == set()
+    assert set(RULES) - met == set()
+
+
+def test_what_has_no_rule_is_breaking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing unknown is ever safe."""
+    monkeypatch.setattr(spec_changes, "RULES", {})
+    assert all(change.level is BREAKING for change in found(lambda s: s["info"].update(version="2")))
+
+
+def test_a_change_is_said_once() -> None:
+    """A schema that is read in many places is one; the gravest change comes first."""
+    (change,) = found(lambda s: schema(s, "Tell")["properties"].pop("whole"))
+    assert change.difference == Difference("answer", "Tell.whole", "field", "field removed", "integer", None)
+    levels = [
+        c.level for c in found(lambda s: (s["info"].update(version="2"), schema(s, "Ask")["properties"].pop("whole")))
+    ]
+    assert levels == [BREAKING, SAFE]
+
+
+def test_the_overlay_may_say_the_same_already() -> None:
+    """Then the client sees no change; what reaches it only through the overlay is told too."""
+    vendor = found(
+        lambda s: (schema(s, "Ask")["required"].append("whole"), schema(s, "Tell")["properties"].pop("word"))
+    )
+    effective = found(lambda s: (schema(s, "Tell")["properties"].pop("word"), post(s)["responses"].pop("400")))
+    told = {(c.difference.place, c.level, c.why) for c in for_the_client(vendor, effective)}
+    assert told == {
+        ("Tell.word", BREAKING, "what was read until now does not come any more"),
+        ("Ask.whole", SAFE, "the overlay has it so already"),
+        ("POST /x/{id} 400", SAFE, "the service does not answer so any more (through the overlay)"),
+    }
