@@ -102,6 +102,11 @@ def generate(shipped: Path, overlay: Path, target: Path, source: str) -> None:
     )
 
 
+def recorded(source: str) -> str:
+    """Return a source as the README names it: an odd letter could end its cell."""
+    return f"`{re.sub(r'[^ -~]|[`|]', '?', source)}`"
+
+
 def source_of(generated: Path) -> str:
     """Return where the shipped spec was taken from, as the README of the folder records it."""
     readme = generated / "README.md"

@@ -39,8 +39,8 @@ def check(spec: Document, folder: Path) -> None:
         function = PythonIdentifier(operation["operationId"], _PREFIX)
         if not list((folder / PACKAGE / "api").glob(f"*/{function}.py")):
             raise SpecError(f"the generator left out {method.upper()} {path} ({operation['operationId']})")
-    for name in _objects(spec):
-        if not (folder / PACKAGE / "models" / f"{PythonIdentifier(name, _PREFIX)}.py").is_file():
+    for name, schema in _objects(spec).items():
+        if not (folder / PACKAGE / "models" / f"{PythonIdentifier(_class(name, schema), _PREFIX)}.py").is_file():
             raise SpecError(f"the generator left out the schema {name}")
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     tried = subprocess.run(
@@ -56,14 +56,14 @@ def problems(spec: Document, folder: Path) -> Iterator[str]:
     for path in sorted((folder / PACKAGE).rglob("*.py")):
         importlib.import_module(".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__"))
     models = importlib.import_module(f"{PACKAGE}.models")
-    words = _words([getattr(models, ClassName(name, _PREFIX)) for name in _objects(spec)])
+    words = _words([getattr(models, _class(name, schema)) for name, schema in _objects(spec).items()])
     for name, schema in _objects(spec).items():
         fields = schema.get("properties", {})
         always = {field: sample(spec, fields.get(field)) for field in schema.get("required", ())}
         for field, inner in fields.items():
             if resolved(spec, inner).get("format") == "binary":
                 continue  # a file, which is no JSON
-            if said := _garbles(getattr(models, ClassName(name, _PREFIX)), {**always, field: sample(spec, inner)}):
+            if said := _garbles(getattr(models, _class(name, schema)), {**always, field: sample(spec, inner)}):
                 guilty = [repr(other) for other in fields if PythonIdentifier(other, _PREFIX) in words] or [repr(field)]
                 yield f"  {name} garbles its fields, because of {', '.join(guilty)}: {said}"
                 yield "    the name is one of the generated code's own: remove the field by an overlay action"
@@ -109,6 +109,10 @@ def _words(classes: Sequence[Any]) -> set[str]:
         if callable(each.from_dict) and callable(each.to_dict)
     ]
     return set.intersection(*used, {*used[0]}) if used else set()
+
+
+def _class(name: str, schema: Document) -> str:
+    return ClassName(schema.get("title") or name, _PREFIX)
 
 
 def _objects(spec: Document) -> Document:

@@ -26,7 +26,7 @@ from rich.console import Console
 import overlay_text
 import spec_report
 import swap
-from generate import generate
+from generate import generate, recorded
 from overlay import Problem, examine, read_overlay
 from spec import Document, SpecError, operations, text_of
 from spec_changes import Change, Level, changes, for_the_client, worst
@@ -150,7 +150,7 @@ def _make(run: Run, folder: Path, shipped: str, overlay: str) -> None:
     """Make the new state aside, and see what the wrapper says to it."""
     (folder / SHIPPED).write_text(shipped, "utf-8")
     (folder / OVERLAY).write_text(overlay, "utf-8")
-    generate(folder / SHIPPED, folder / OVERLAY, folder / GENERATED, f"`{run.report.source}`")
+    generate(folder / SHIPPED, folder / OVERLAY, folder / GENERATED, recorded(run.report.source))
     spec = json.loads((folder / GENERATED / "openapi.json").read_text("utf-8"))
     run.say("4 generate", f"{_size(spec)}; each has its code, and keeps what it is given")
     run.report.lessons = [*lessons(run.root, folder / GENERATED), *_to_look_at(run.report.changes)]

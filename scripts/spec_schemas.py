@@ -56,8 +56,8 @@ class Schemas:
         self.used |= {f"schemas/{name}" for name in first.met | second.met}
         became_choice = bool(first.branches) != bool(second.branches)
         place = place if became_choice else second.name or first.name or place
-        if first.name != second.name and not became_choice:
-            yield Difference(side, place, "name", "named", first.name, second.name)
+        if first.title != second.title and not became_choice:
+            yield Difference(side, place, "name", "named", first.title, second.title)
         if first.types != second.types:
             turn = turn_of_sets(first.types, second.types)
             yield Difference(side, place, "type", turn, _types(first), _types(second))

@@ -49,6 +49,11 @@ class Shape:
     """Whatever else it says."""
 
     @property
+    def title(self) -> str | None:
+        """What the generator names its class after."""
+        return self.keywords.get("title", self.name) if self.name else None
+
+    @property
     def alternatives(self) -> Sequence[Any]:
         """Its branches, each with what is said beside the choice; or the one that it is, where there is none."""
         if not self.branches:

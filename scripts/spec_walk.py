@@ -107,6 +107,9 @@ class _Walk(Schemas):
         yield from self.answers(place, first.get("responses", {}), second.get("responses", {}))
         if first.get("operationId") != second.get("operationId"):
             yield Difference("call", place, "operationId", "named", first.get("operationId"), second.get("operationId"))
+        folders = [(node.get("tags") or [None])[0] for node in (first, second)]
+        if folders[0] != folders[1]:
+            yield Difference("call", place, "tag", "named", *folders)
         words = ("summary", "description")
         yield from raw("call", f"{place} (path)", "words", *(_only(item, words) for item in items))
         handled = ("servers", "security", "parameters", "requestBody", "responses", "operationId")

@@ -28,7 +28,11 @@ def _parity(stage: Path) -> list[str]:
     if done.returncode == 0:
         return []
     # What was printed are sentences; an import that fails says so in the last line of its traceback.
-    return done.stdout.splitlines() or [f"the wrapper cannot be imported: {done.stderr.strip().splitlines()[-1]}"]
+    return done.stdout.splitlines() or [f"the wrapper cannot be imported: {_last(done.stderr, stage)}"]
+
+
+def _last(text: str, stage: Path) -> str:
+    return text.strip().splitlines()[-1].replace(f"{stage}/", "")
 
 
 def _types(stage: Path) -> list[str]:

@@ -28,6 +28,7 @@ import swap
 from prism_image import ROOT
 from support import checkout
 from support.variants import SHIPPED, VARIANTS, edited
+from wrapper_check import lessons
 
 Regenerate = Callable[..., dict[str, Any]]
 
@@ -279,3 +280,18 @@ def test_make_takes_the_spec_and_says_what_came_of_it() -> None:
     command = ["make", "-s", "-o", ".venv/dev.stamp", "regenerate", "SPEC=openapi.json", "ACCEPT=overlay, wrapper"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "2 compare  no change: openapi.json says the same already" in done.stdout
+
+
+def test_the_wrapper_is_tried_beside_the_new_client(
+    root: Path, types_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it imports and is not there, and what has another type, are lessons; nothing is left behind."""
+    monkeypatch.setenv("MYPY_CACHE_DIR", str(types_cache))
+    before = checkout.contents(root)
+    assert lessons(root, root / "generated") == []
+    assert checkout.contents(root) == before
+    raw = root / "generated" / "modelslab_pony_raw"
+    (raw / "api" / "default" / "img2img.py").unlink()
+    found = lessons(root, root / "generated")
+    assert found[0].startswith("the wrapper cannot be imported: ImportError: cannot import name 'img2img'")
+    assert any("wrapper/modelslab_pony/_raw.py:" in line and "img2img" in line for line in found[1:])

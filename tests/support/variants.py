@@ -292,6 +292,14 @@ VARIANTS: dict[str, Variant] = {
     ),
     "the keys in another order": Variant(lambda spec: spec.update(info=spec.pop("info")), SAFE, 0, "means the same"),
     "a schema has another name": Variant(_renamed_schema, WRAPPER, 1, "matches nothing"),
+    "a schema has a title": (
+        Variant(
+            lambda spec: schema(spec, REQUEST).update(title="Text To Image"), WRAPPER, 1, "no module named", "wrapper"
+        )
+    ),
+    "an operation has a tag": Variant(
+        lambda spec: post(spec).update(tags=["Pony Images"]), WRAPPER, 1, "cannot import name 'text2img'", "wrapper"
+    ),
     "a schema has another name that the overlay refers to": Variant(
         _renamed_error, WRAPPER, 1, "the reference '#/components/schemas/ImageGenerationErrorResponse' leads nowhere"
     ),
