@@ -14,6 +14,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ifneq ($(wildcard .generated-next/plan.json),)
 $(info finishing a replacement of generated files that was cut off)
 $(shell $(PYTHON) scripts/swap.py)
+ifneq ($(filter-out 0,$(.SHELLSTATUS)),)
+$(error it could not be finished, see above)
+endif
 endif
 
 help: ## list the targets
@@ -90,9 +93,10 @@ generate: $(VENV)/dev.stamp ## remake generated/ from openapi.json and the overl
 check-generated: $(VENV)/dev.stamp ## fail if generated/ is not what they give
 	$(BIN)/python scripts/generate.py --check
 
-regenerate: export SPEC := $(SPEC)
-regenerate: export ACCEPT := $(ACCEPT)
-regenerate: export REPORT := $(REPORT)
+# As they were typed: an address may have a dollar sign in it.
+regenerate: export SPEC := $(value SPEC)
+regenerate: export ACCEPT := $(value ACCEPT)
+regenerate: export REPORT := $(value REPORT)
 regenerate: $(VENV)/dev.stamp ## take another spec: SPEC=<file, address, page> [ACCEPT=…] [REPORT=changes.md]
 	@$(BIN)/python scripts/regenerate.py
 

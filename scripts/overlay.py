@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from oas_patch import apply_overlay, validate
 
-from spec import Document, SpecError, operations
+from spec import Document, SpecError, media_types, operations, resolved
 from spec_source import read_yaml
 from spec_valid import check, upgraded
 
@@ -29,7 +29,8 @@ _NOTHING = object()
 class Overlap:
     """A place of which the spec says something already."""
 
-    place: str
+    path: tuple[str, ...]
+    """Below the action's target."""
     ours: Any
     theirs: Any
     same: bool
@@ -69,7 +70,19 @@ def read_overlay(name: str, text: str) -> Document:
         for field, meaning in (("description", "a reason"), ("x-source", "a source")):
             if not str(action.get(field) or "").strip():
                 raise SpecError(f"{name}, action {number} ({action['target']}) lacks {meaning}: add {field!r}")
+        if odd := _unknown(action.get("x-replaces", {}), action.get("update")):
+            raise SpecError(f"{name}, action {number} ({action['target']}): x-replaces has {odd}, which update has not")
     return overlay
+
+
+def _unknown(replaced: Any, update: Any) -> str | None:
+    """Return the first key of what is replaced that is not among what replaces it."""
+    if isinstance(update, dict) and update and not isinstance(replaced, dict):
+        return repr(replaced)
+    if not isinstance(replaced, dict) or not isinstance(update, dict):
+        return None
+    inner = (_unknown(value, update[key]) if key in update else repr(key) for key, value in replaced.items())
+    return next(filter(None, inner), None)
 
 
 def apply(spec: Document, overlay: Document) -> Document:
@@ -84,55 +97,75 @@ def examine(spec: Document, overlay: Document) -> tuple[Document, list[Problem]]
     """Return the spec with all that can be applied, the vendor's word before ours, and what cannot."""
     result, problems = copy.deepcopy(spec), []
     for number, action in enumerate(overlay["actions"], 1):
-        found = jsonpath(action["target"]).find(result)
-        if not found:
-            problems.append(Problem(number, _missing(number, action), droppable=False))
-            continue
-        applied = copy.deepcopy(action)
-        if "update" in action:
-            overlaps = [
-                overlap
-                for match in found
-                for overlap in _overlaps(
-                    match.value, action["update"], action.get("x-replaces", _NOTHING), action["target"]
-                )
-            ]
-            applied["update"] = _without(applied["update"], {overlap.place for overlap in overlaps}, action["target"])
-            if overlaps:
-                droppable = all(overlap.same for overlap in overlaps) and not _adds(applied["update"])
-                problems.append(Problem(number, _overlapping(number, action, overlaps, droppable=droppable), droppable))
-            if overlaps and not _adds(applied["update"]):
+        try:
+            found = jsonpath(action["target"]).find(result)
+            if not found or ("copy" in action and not jsonpath(action["copy"]).find(result)):
+                problems.append(Problem(number, _missing(number, action), droppable=False))
                 continue
-        result = apply_overlay(result, {"actions": [applied]})
+            update = _update(action, result)
+            overlaps = [_overlaps_of(action, update, match) for match in found]
+            if not any(overlaps):
+                result = apply_overlay(result, {"actions": [copy.deepcopy(action)]})
+                continue
+            lefts = [_without(update, {overlap.path for overlap in each}) for each in overlaps]
+            droppable = not any(map(_adds, lefts)) and all(overlap.same for each in overlaps for overlap in each)
+            problems.append(Problem(number, _overlapping(number, action, overlaps, droppable=droppable), droppable))
+            for match, left in zip(found, lefts, strict=True):
+                if _adds(left):
+                    part = {**action, "target": f"$.{match.full_path}", "update": copy.deepcopy(left)}
+                    result = apply_overlay(result, {"actions": [part]})
+        except SpecError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the libraries stumble in many ways over a path, or what is there
+            raise SpecError(f"{_named(number, action)} cannot be applied: {error}") from None
     return result, problems
 
 
-def _overlaps(base: Any, update: Any, replaced: Any, place: str) -> Iterator[Overlap]:
+def _update(action: Document, spec: Document) -> Any:
+    """Return what an action puts in the place of its target, or adds to it; nothing, for one that removes."""
+    if "copy" in action:
+        return jsonpath(action["copy"]).find(spec)[0].value
+    return action.get("update", _NOTHING)
+
+
+def _overlaps_of(action: Document, update: Any, match: Any) -> list[Overlap]:
+    if update is _NOTHING:
+        return []
+    if "copy" in action:
+        return [Overlap((), update, match.value, same=_same(update, match.value))]
+    return list(_overlaps(match.value, update, action.get("x-replaces", _NOTHING), ()))
+
+
+def _overlaps(base: Any, update: Any, replaced: Any, path: tuple[str, ...]) -> Iterator[Overlap]:
     """Yield each place where an update meets what is there, as oas-patch would merge it."""
+    stated = None if replaced is _NOTHING else replaced
     if isinstance(base, dict) and isinstance(update, dict):
-        stated = replaced if isinstance(replaced, dict) else {}
+        inner = replaced if isinstance(replaced, dict) else {}
         for key, value in update.items():
             if key in base:
-                yield from _overlaps(base[key], value, stated.get(key, _NOTHING), f"{place}.{key}")
-            elif key in stated:
-                yield Overlap(f"{place}.{key}", value, None, same=False, stated=stated[key])
-    elif isinstance(base, list):
+                yield from _overlaps(base[key], value, inner.get(key, _NOTHING), (*path, key))
+            elif key in inner:
+                yield Overlap((*path, key), value, _NOTHING, same=False, stated=inner[key])
+        if not update and path:
+            yield Overlap(path, update, base, same=True)
+    elif isinstance(base, list) and (not path or isinstance(update, list)) and replaced is _NOTHING:
         items = update if isinstance(update, list) else [update]
-        if there := [item for item in items if item in base]:
-            yield Overlap(place, update, base, same=len(there) == len(items))
+        there = [item for item in items if any(_same(item, other) for other in base)]
+        if there or not items:
+            yield Overlap(path, update, base, same=len(there) == len(items))
     elif _same(base, update):
-        yield Overlap(place, update, base, same=True)
-    elif replaced is _NOTHING or not _same(base, replaced):
-        yield Overlap(place, update, base, same=False, stated=None if replaced is _NOTHING else replaced)
+        yield Overlap(path, update, base, same=True)
+    elif replaced is _NOTHING or isinstance(base, list) or not _same(base, replaced):
+        yield Overlap(path, update, base, same=False, stated=stated)
 
 
-def _without(update: Any, places: set[str], place: str) -> Any:
+def _without(update: Any, paths: set[tuple[str, ...]], path: tuple[str, ...] = ()) -> Any:
     """Return an update without what it says of some places."""
-    if place in places:
+    if path in paths:
         return _NOTHING
     if not isinstance(update, dict):
         return update
-    inner = {key: _without(value, places, f"{place}.{key}") for key, value in update.items()}
+    inner = {key: _without(value, paths, (*path, key)) for key, value in update.items()}
     kept = {key: value for key, value in inner.items() if value is not _NOTHING}
     return kept if kept or not update else _NOTHING
 
@@ -160,28 +193,47 @@ def _missing(number: int, action: Document) -> str:
     )
 
 
-def _overlapping(number: int, action: Document, overlaps: list[Overlap], *, droppable: bool) -> str:
-    what = (
-        "says what the vendor now ships itself"
-        if any(overlap.same for overlap in overlaps)
-        else "contradicts the vendor"
-    )
-    lines = [f"{_named(number, action)} {what}"]
-    lines += [f"  its reason was: {action['description']}"]
-    for overlap in overlaps:
-        ours, theirs = (json.dumps(value, ensure_ascii=False) for value in (overlap.ours, overlap.theirs))
-        if overlap.same:
-            lines.append(f"  the same at {overlap.place}: {_short(ours)}")
-            continue
-        lines.append(f"  another at {overlap.place}: the vendor has {_short(theirs)}, the action {_short(ours)}")
-        if overlap.stated is not None:
-            lines.append(f"    the action was written to replace {_short(json.dumps(overlap.stated))}")
+def _overlapping(number: int, action: Document, overlaps: list[list[Overlap]], *, droppable: bool) -> str:
+    found = list(dict.fromkeys(_told(action, overlap) for each in overlaps for overlap in each))
+    own = any(overlap.same for each in overlaps for overlap in each)
+    lines = [f"{_named(number, action)} {'says what the vendor now ships itself' if own else 'contradicts the vendor'}"]
+    lines += [f"  its reason was: {action['description']}", *found]
     if droppable:
         return "\n".join([*lines, "  nothing else is in it: ACCEPT=overlay drops it, or drop it by hand"])
     lines += ["  take out of the action what the vendor has; it adds, or corrects, what is missing or wrong"]
-    if not all(overlap.same for overlap in overlaps):
-        lines += ["  a correction that is still right says what it corrects: `x-replaces`, shaped as `update` is"]
+    if any(not overlap.same for each in overlaps for overlap in each):
+        stated = json.dumps(_stated(overlaps[0]), ensure_ascii=False)
+        lines += [
+            f"  to keep a correction that is still right, say in the action what it corrects: x-replaces: {stated}"
+        ]
     return "\n".join(lines)
+
+
+def _stated(overlaps: list[Overlap]) -> Any:
+    """Return what the vendor says at the places of an action, shaped as its update."""
+    stated: Any = {}
+    for overlap in overlaps:
+        if overlap.same or overlap.theirs is _NOTHING:
+            continue
+        if not overlap.path:
+            return overlap.theirs
+        inner = stated
+        for key in overlap.path[:-1]:
+            inner = inner.setdefault(key, {})
+        inner[overlap.path[-1]] = overlap.theirs
+    return stated
+
+
+def _told(action: Document, overlap: Overlap) -> str:
+    place, ours = ".".join([action["target"], *overlap.path]), _short(json.dumps(overlap.ours, ensure_ascii=False))
+    if overlap.same:
+        return f"  the same at {place}: {ours}"
+    nothing = overlap.theirs is _NOTHING
+    theirs = "nothing" if nothing else _short(json.dumps(overlap.theirs, ensure_ascii=False))
+    told = f"  another at {place}: the vendor has {theirs}, the action {ours}"
+    if overlap.stated is None:
+        return told
+    return f"{told}\n    the action was written to replace {_short(json.dumps(overlap.stated))}"
 
 
 def _short(text: str) -> str:
@@ -204,20 +256,13 @@ def check_document(spec: Document) -> None:
 
 def check_examples(spec: Document) -> None:
     """Every named example obeys the schema beside it: a mock server serves it unchecked."""
-    for place, media in _media_types(spec):
-        validator = Draft202012Validator({**media.get("schema", {}), "components": spec["components"]})
-        for name, example in media.get("examples", {}).items():
-            if error := best_match(validator.iter_errors(example["value"])):
+    for place, media in media_types(spec):
+        if not isinstance(media.get("schema"), dict):
+            continue
+        validator = Draft202012Validator({**media["schema"], "components": spec["components"]})
+        for name, given in media.get("examples", {}).items():
+            example = resolved(spec, given)
+            error = best_match(validator.iter_errors(example["value"])) if "value" in example else None
+            if error:
                 said = f"{error.json_path.removeprefix('$.')}: {_short(error.message)}"
                 raise SpecError(f"example {name!r} at {place} breaks its schema: {said}: correct it in the overlay")
-
-
-def _media_types(node: Any, place: str = "$") -> Iterator[tuple[str, Document]]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "content" and isinstance(value, dict):
-                yield from ((f"{place}.content[{name}]", media) for name, media in value.items())
-            yield from _media_types(value, f"{place}.{key}")
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            yield from _media_types(value, f"{place}[{index}]")

@@ -12,19 +12,18 @@ from collections.abc import Collection
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
 
 from spec import SpecError
 from spec_source import read_yaml
 
 _COMMENT = re.compile(r"\s*#")
-# A section's comment with a blank line below it, and then another's, or the end.
-_EMPTY_SECTION = re.compile(r"^(?: +#.*\n)+\n+(?=(?: +#.*\n)+\n|\S|\Z)", re.MULTILINE)
 
 
 def without(text: str, numbers: Collection[int]) -> str:
     """Return an overlay without some of its actions, counted from 1."""
-    lines = text.splitlines(keepends=True)
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     places = _places(text, lines)
     left = dict(enumerate(lines))
     for number in numbers:
@@ -33,12 +32,20 @@ def without(text: str, numbers: Collection[int]) -> str:
             del left[line]
         if _blank(lines, first - 1) and _blank(lines, end):
             left.pop(end, None)  # one blank line where there were two
-    result = _anchored(text, "".join(left.values()))
-    if not _EMPTY_SECTION.search(text):
-        result = _EMPTY_SECTION.sub("", result).rstrip() + "\n"
+    result = "".join(left.values())
+    # A section's comment with a blank line below it, and then another's, or the end of the actions.
+    comment = rf"(?: {{{_column(text, lines)}}}#.*\n)+"
+    empty = re.compile(rf"^{comment}\s*\n(?={comment}\s*\n|\S|\Z)", re.MULTILINE)
+    if not empty.search(text):
+        result = empty.sub("", result)
     wanted = read_yaml("the overlay", text)
     wanted["actions"] = [action for number, action in enumerate(wanted["actions"], 1) if number not in numbers]
-    if read_yaml("the overlay", result) != wanted:
+    try:
+        result = _anchored(text, result)
+        same = read_yaml("the overlay", result) == wanted
+    except (YAMLError, SpecError):
+        same = False
+    if not same:
         raise SpecError(f"actions {sorted(numbers)} cannot be cut out of the overlay: drop them by hand")
     return result
 
@@ -54,8 +61,14 @@ def _places(text: str, lines: list[str]) -> list[tuple[int, int]]:
     ]
 
 
+def _column(text: str, lines: list[str]) -> int:
+    """Return where the dashes of the actions stand; at least one, so that no comment of the file is a section's."""
+    return max(1, _indent(lines[_dash(lines, YAML().load(text)["actions"].lc.item(0)[0])]))
+
+
 def _with_comment(lines: list[str], start: int) -> int:
-    while _COMMENT.match(lines[start - 1]):
+    column = _indent(lines[start])
+    while _COMMENT.match(lines[start - 1]) and _indent(lines[start - 1]) <= column:
         start -= 1
     return start
 

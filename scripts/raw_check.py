@@ -8,12 +8,14 @@ field is called like a word of its code. So the lists are compared, and each cla
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +31,20 @@ _TEXTS = {
     "date-time": "2026-01-31T12:00:00+00:00",
     "uuid": "12345678-1234-5678-1234-567812345678",
 }
+_LOCALS = {"d", "cls", "field_dict"}
+"""Names that the generated code has for itself where it reads and writes fields."""
 _DEPTH = 3
 """How deep a sample is filled; a schema may hold itself."""
 
 
 def check(spec: Document, folder: Path) -> None:
-    """Refuse a generated client that lacks an operation or a schema, or garbles a field."""
-    for method, path, operation in operations(spec):
-        function = PythonIdentifier(operation["operationId"], _PREFIX)
-        if not list((folder / PACKAGE / "api").glob(f"*/{function}.py")):
-            raise SpecError(f"the generator left out {method.upper()} {path} ({operation['operationId']})")
+    """Refuse a generated client that lacks an operation or a schema, calls another place, or garbles a field."""
+    _check_operations(spec, folder / PACKAGE / "api")
     for name, schema in _objects(spec).items():
         if not (folder / PACKAGE / "models" / f"{PythonIdentifier(_class(name, schema), _PREFIX)}.py").is_file():
             raise SpecError(f"the generator left out the schema {name}")
+    for path in sorted((folder / PACKAGE / "models").glob("*.py")):
+        _check_names(path)
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     tried = subprocess.run(
         [sys.executable, __file__, folder], env=environment, capture_output=True, text=True, check=False
@@ -51,12 +54,62 @@ def check(spec: Document, folder: Path) -> None:
         raise SpecError(f"the generated client is not sound:\n{said.rstrip()}")
 
 
+def _check_operations(spec: Document, api: Path) -> None:
+    named = [
+        (f"{method.upper()} {path} ({operation['operationId']})", method, path, operation["operationId"])
+        for method, path, operation in operations(spec)
+    ]
+    functions: dict[str, str] = {}
+    for what, _, _, name in named:
+        function = PythonIdentifier(name, _PREFIX)
+        if (other := functions.setdefault(function, what)) != what:
+            raise SpecError(f"{other} and {what} both become {function}.py: name one of them by an overlay action")
+    for what, method, path, name in named:
+        found = list(api.glob(f"*/{PythonIdentifier(name, _PREFIX)}.py"))
+        if not found:
+            raise SpecError(f"the generator left out {what}")
+        url = re.sub(r"{([^}]*)}", lambda place: f"{{{PythonIdentifier(place[1], _PREFIX)}}}", path)
+        if _called(found[0]) != (method, url):
+            raise SpecError(f"the generator has {what} call {_called(found[0])}, and not {(method, url)}")
+
+
+def _called(path: Path) -> tuple[str, str]:
+    """Return the method and URL that a generated module calls."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Dict):
+            found = {ast.literal_eval(key): value for key, value in zip(node.keys, node.values, strict=True) if key}
+            if {"method", "url"} <= found.keys():
+                texts = [
+                    next(n.value for n in ast.walk(found[key]) if isinstance(n, ast.Constant))
+                    for key in ("method", "url")
+                ]
+                return str(texts[0]), str(texts[1])
+    return "", ""
+
+
+def _check_names(path: Path) -> None:
+    """Refuse a class with a field that is called like a word of the generated code, which would take its place."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ClassDef):
+            fields = [
+                item.target.id
+                for item in node.body
+                if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+            ]
+            methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+            odd = [name for name in fields if name in methods | _LOCALS or fields.count(name) > 1]
+            if odd:
+                raise SpecError(
+                    f"{node.name} has a field {odd[0]!r}, which is a word of the generated code's own:\n"
+                    "  it would garble the others; remove the field by an overlay action"
+                )
+
+
 def problems(spec: Document, folder: Path) -> Iterator[str]:
     """Import every module, and send each field of each class there and back."""
     for path in sorted((folder / PACKAGE).rglob("*.py")):
         importlib.import_module(".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__"))
     models = importlib.import_module(f"{PACKAGE}.models")
-    words = _words([getattr(models, _class(name, schema)) for name, schema in _objects(spec).items()])
     for name, schema in _objects(spec).items():
         fields = schema.get("properties", {})
         always = {field: sample(spec, fields.get(field)) for field in schema.get("required", ())}
@@ -64,9 +117,7 @@ def problems(spec: Document, folder: Path) -> Iterator[str]:
             if resolved(spec, inner).get("format") == "binary":
                 continue  # a file, which is no JSON
             if said := _garbles(getattr(models, _class(name, schema)), {**always, field: sample(spec, inner)}):
-                guilty = [repr(other) for other in fields if PythonIdentifier(other, _PREFIX) in words] or [repr(field)]
-                yield f"  {name} garbles its fields, because of {', '.join(guilty)}: {said}"
-                yield "    the name is one of the generated code's own: remove the field by an overlay action"
+                yield f"  {name} garbles what it is given with {field!r}: {said}"
                 break
 
 
@@ -99,16 +150,6 @@ def _garbles(model: Any, given: Document) -> str | None:
     except Exception as error:  # noqa: BLE001 - whatever the generated code does wrong
         return f"{type(error).__name__}: {error}"
     return None if back == given else f"{given} comes back as {back}"
-
-
-def _words(classes: Sequence[Any]) -> set[str]:
-    """Return the names that all the generated classes use for themselves."""
-    used = [
-        {*vars(each), *each.from_dict.__func__.__code__.co_varnames, *each.to_dict.__code__.co_varnames}
-        for each in classes
-        if callable(each.from_dict) and callable(each.to_dict)
-    ]
-    return set.intersection(*used, {*used[0]}) if used else set()
 
 
 def _class(name: str, schema: Document) -> str:

@@ -5,7 +5,7 @@ make regenerate SPEC="one.md two.md"           several are merged
 make regenerate SPEC=… ACCEPT=breaking         write breaking changes too (or wrapper, or overlay)
 make regenerate SPEC=… REPORT=changes.md       and the report as Markdown
 
-Exit codes: 0 nothing or safe (or accepted), 1 refused, 3 breaking. `make` itself ends with 2 for both.
+Exit codes: 0 nothing or safe (or accepted), 1 refused, 3 breaking; 2 for a wrong option. `make` ends with 2 for each.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -20,7 +21,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import frozen
 from rich.console import Console
 
 import overlay_text
@@ -43,6 +44,8 @@ ACCEPTED = {
     "overlay": "drop overlay actions that say what the vendor now ships",
 }
 REFUSED, BREAKING = 1, 3
+_FIELD = re.compile(r"\w+\.\w+")
+"""A field of a named schema."""
 
 
 @frozen
@@ -53,32 +56,41 @@ class Run:
     sources: Sequence[str]
     accept: frozenset[str]
     console: Console
-    report: Report = field()
+    report: Report
 
     def say(self, step: str, text: str) -> None:
         """Tell how far it is."""
-        self.console.print(f"{step:<11}{spec_report.printable(text)}", markup=False, highlight=False, soft_wrap=True)
+        said = f"{step:<11}{spec_report.printable(text)}"
+        self.console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Regenerate, and report however it ends."""
     options = _options(arguments)
-    report = Report(", ".join(map(source_name, options.spec)))
-    width = shutil.get_terminal_size((150, 24)).columns
-    console = Console(width=width, stderr=options.json)
+    report = Report(", ".join(options.spec))
+    console = Console(width=shutil.get_terminal_size((150, 24)).columns, stderr=options.json)
     run = Run(options.root.resolve(), options.spec, frozenset(options.accept), console, report)
+    unchanged = "\nnothing was changed"
     try:
         with swap.alone(run.root):
             swap.finish(run.root)
             regenerate(run)
+    except swap.UnfinishedError as error:
+        _refuse(report, str(error))
+        unchanged = "\nthe new state is decided, and not in its place yet"
     except BlockingIOError:
         _refuse(report, f"another program is replacing files in {run.root}: wait for it")
     except (SpecError, OSError) as error:
         _refuse(report, str(error))
+    except KeyboardInterrupt:
+        _refuse(report, "interrupted")
     if report.refused:
-        run.say(report.verdict, f"{report.refused}\nnothing was changed")
-    if options.markdown:
-        options.markdown.write_text(spec_report.markdown(report), "utf-8")
+        run.say(report.verdict, report.refused + unchanged)
+    if options.report:
+        try:
+            options.report.write_text(spec_report.markdown(report), "utf-8")
+        except OSError as error:
+            run.say("report", f"not written: {error}")
     if options.json:
         print(spec_report.as_json(report))
     return report.exit_code
@@ -87,36 +99,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def regenerate(run: Run) -> None:
     """Take the steps in order; nothing is changed before the last."""
     report = run.report
+    report.source = ", ".join(map(source_name, run.sources))
     document = read(run.sources)
     check(document)
     text = text_of(document)
     run.say("1 read", f"{report.source}: OpenAPI {document['openapi']}, {_size(document)}")
-    today = (run.root / SHIPPED).read_text("utf-8")
+    today, overlay = _today(run.root)
     if text == today:
         run.say("2 compare", f"no change: {SHIPPED} says the same already")
         return
-    overlay = (run.root / OVERLAY).read_text("utf-8")
     effective, problems = examine(upgraded(document), read_overlay(OVERLAY, overlay))
     report.changes = _changes(run.root, json.loads(today), document, effective, problems)
     run.say("2 compare", spec_report.counted(report.changes))
-    run.console.print(spec_report.table(report.changes))
+    run.console.print(spec_report.table(report.changes, run.console.width))
     breaking = worst(report.changes) is Level.BREAKING and "breaking" not in run.accept
     try:
         overlay = _overlay(run, overlay, problems)
         with tempfile.TemporaryDirectory(prefix="regenerate-") as folder:
             _make(run, Path(folder), text, overlay)
             if breaking:
-                _refuse(report, _breaking(report), BREAKING)
-                return
+                raise SpecError("to write it all the same: ACCEPT=breaking")  # noqa: TRY301 - as any other reason
             _hold_to_lessons(run)
             swap.put(run.root, {name: Path(folder) / name for name in (SHIPPED, OVERLAY, GENERATED)})
     except SpecError as error:
-        _refuse(report, str(error), REFUSED)
-        if breaking:
-            _refuse(report, f"{_breaking(report)}\n  that apart: {error}", BREAKING)
+        counted = f"{spec_report.counted(report.changes)}\n" if breaking else ""
+        _refuse(report, f"{counted}{error}", BREAKING if breaking else REFUSED)
         return
     report.verdict = "written"
     run.say("6 swap", f"{SHIPPED}, {OVERLAY} and {GENERATED}/ are the new ones: `make test`, and commit them together")
+
+
+def _today(root: Path) -> tuple[str, str]:
+    """Return today's shipped spec and overlay, each with its own line ends."""
+    for name in (SHIPPED, OVERLAY, f"{GENERATED}/openapi.json"):
+        if not (root / name).is_file():
+            raise SpecError(f"{name} is not there: restore it, or run `make generate`")
+    return (root / SHIPPED).read_bytes().decode("utf-8"), (root / OVERLAY).read_bytes().decode("utf-8")
 
 
 def _changes(root: Path, today: Document, new: Document, effective: Document, problems: list[Problem]) -> list[Change]:
@@ -134,51 +152,58 @@ def _overlay(run: Run, text: str, problems: list[Problem]) -> str:
     """Return the overlay to go on with: without what the vendor ships now, if that is accepted."""
     droppable = {problem.number: problem.said for problem in problems if problem.droppable}
     if standing := [problem for problem in problems if not (problem.droppable and "overlay" in run.accept)]:
-        run.say("3 overlay", f"{len(standing)} actions cannot stand as they are")
+        run.say("3 overlay", f"{_count(len(standing), 'action')} cannot stay as it is")
         raise SpecError("\n".join(problem.said for problem in standing))
     total = len(read_overlay(OVERLAY, text)["actions"])
     if droppable:
         text = overlay_text.without(text, droppable.keys())
         run.report.dropped = [said.partition("\n")[0].partition(" says ")[0].rstrip(",") for said in droppable.values()]
-    run.say(
-        "3 overlay", f"{total - len(droppable)} actions applied" + (f", {len(droppable)} dropped" if droppable else "")
-    )
+    dropped = f", {len(droppable)} dropped" if droppable else ""
+    run.say("3 overlay", f"{_count(total - len(droppable), 'action')} applied{dropped}")
     return text
 
 
 def _make(run: Run, folder: Path, shipped: str, overlay: str) -> None:
     """Make the new state aside, and see what the wrapper says to it."""
-    (folder / SHIPPED).write_text(shipped, "utf-8")
-    (folder / OVERLAY).write_text(overlay, "utf-8")
+    (folder / SHIPPED).write_bytes(shipped.encode("utf-8"))
+    (folder / OVERLAY).write_bytes(overlay.encode("utf-8"))
     generate(folder / SHIPPED, folder / OVERLAY, folder / GENERATED, recorded(run.report.source))
     spec = json.loads((folder / GENERATED / "openapi.json").read_text("utf-8"))
     run.say("4 generate", f"{_size(spec)}; each has its code, and keeps what it is given")
-    run.report.lessons = [*lessons(run.root, folder / GENERATED), *_to_look_at(run.report.changes)]
+    run.report.lessons = lessons(run.root, folder / GENERATED)
+    run.report.unknown = _unknown(run.report.changes)
     number = len(run.report.lessons)
-    run.say("5 wrapper", f"it has to learn {_count(number, 'thing')}:" if number else "it knows all of that")
-    for lesson in run.report.lessons:
-        run.say("", lesson)
+    run.say("5 wrapper", f"it has to learn {_count(number, 'thing')}:" if number else "its fields, types and calls fit")
+    for sentence in (*run.report.lessons, *run.report.unknown):
+        run.say("", sentence)
 
 
-def _to_look_at(found: list[Change]) -> list[str]:
-    """Return what no check can tell: whether the wrapper knows what an answer means."""
+def _unknown(found: list[Change]) -> list[str]:
+    """Return what no check can tell: whether the wrapper knows what an answer means, or how a call is made.
+
+    The parity test knows the operations and the fields of their bodies, mypy knows the names.
+    """
     return [
         f"{change.difference.place}: {change.difference.turn} ({change.difference.what}): {change.why}"
         for change in found
-        if change.level is Level.WRAPPER and change.difference.side == "answer"
+        if change.level is Level.WRAPPER
+        and change.difference.turn not in {"named", "operation added"}
+        and (change.difference.side == "answer" or not _FIELD.fullmatch(change.difference.place))
     ]
 
 
 def _hold_to_lessons(run: Run) -> None:
-    if run.report.lessons and not run.accept & {"wrapper", "breaking"}:
-        raise SpecError(
-            f"the wrapper has to learn {_count(len(run.report.lessons), 'thing')} first, see above\n"
-            "  teach it and run this again, or write the new client now and teach it then: ACCEPT=wrapper"
-        )
-
-
-def _breaking(report: Report) -> str:
-    return f"{spec_report.counted(report.changes)}\n  to write them all the same: ACCEPT=breaking"
+    learn, see = run.report.lessons, run.report.unknown
+    if not (learn or see) or run.accept & {"wrapper", "breaking"}:
+        return
+    said = []
+    if learn:
+        said += [f"the wrapper has to learn {_count(len(learn), 'thing')}, see above:"]
+        said += ["  teach it (CONTRIBUTING.md) and run this again; or write the new client first: ACCEPT=wrapper"]
+    if see:
+        said += [f"no check can tell whether the wrapper knows {_count(len(see), 'other thing')}, see above:"]
+        said += ["  look at it, and once it does: ACCEPT=wrapper"]
+    raise SpecError("\n".join(said))
 
 
 def _refuse(report: Report, why: str, code: int = REFUSED) -> None:
@@ -196,24 +221,31 @@ def _count(number: int, noun: str) -> str:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="regenerate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("spec", nargs="*", help="files, addresses, pages; else the environment's SPEC")
     meaning = "; ".join(f"{word}: {text}" for word, text in ACCEPTED.items())
     parser.add_argument("--accept", help=f"words, with commas or spaces between them; else ACCEPT. {meaning}")
-    parser.add_argument("--markdown", type=Path, help="write the report as Markdown; else REPORT")
+    parser.add_argument("--report", type=Path, help="write the report as Markdown; else REPORT")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, and the steps to stderr")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout to change")
     options = parser.parse_args(arguments)
     spec = os.environ.get("SPEC", "")
-    options.spec = options.spec or ([spec] if Path(spec).is_file() else shlex.split(spec))
+    try:
+        options.spec = options.spec or ([spec] if os.path.isfile(spec) else shlex.split(spec))  # noqa: PTH113 - Path's raises for an odd name
+    except ValueError as error:
+        parser.error(f"SPEC={spec} cannot be split into sources: {error}")
     if not options.spec:
         parser.error("which spec? make regenerate SPEC=<file, address, or the vendor's page>")
     words = os.environ.get("ACCEPT", "") if options.accept is None else options.accept
     options.accept = words.replace(",", " ").split()
     if unknown := [word for word in options.accept if word not in ACCEPTED]:
         parser.error(f"ACCEPT={unknown[0]} is not known; known: {', '.join(ACCEPTED)}")
-    if options.markdown is None and os.environ.get("REPORT"):
-        options.markdown = Path(os.environ["REPORT"])
+    if options.report is None and os.environ.get("REPORT"):
+        options.report = Path(os.environ["REPORT"])
+    if options.report and (options.report.is_dir() or not os.access(options.report.resolve().parent, os.W_OK)):
+        parser.error(f"REPORT={options.report} cannot be written: give a file in a folder of yours")
     return options
 
 

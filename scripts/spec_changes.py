@@ -67,6 +67,7 @@ RULES: Mapping[tuple[str, str], tuple[Level, str]] = {
     ("answer", "code removed"): (S, "the service does not answer so any more"),
     ("answer", "success removed"): (B, "this was how the service said yes"),
     ("answer", "notice"): (W, "the service posts this to us"),
+    ("answer", "header"): (W, "whoever reads this header has to know"),
     # How a call is made.
     ("call", "operation added"): (W, "the wrapper cannot call it yet"),
     ("call", "operation removed"): (B, "what was called until now is not there any more"),
@@ -81,6 +82,10 @@ RULES: Mapping[tuple[str, str], tuple[Level, str]] = {
     ("answer", "words"): (S, "words"),
     ("call", "words"): (S, "words"),
     ("document", "words"): (S, "words"),
+    ("request", "unknown"): (B, "what that means cannot be told"),
+    ("answer", "unknown"): (B, "what that means cannot be told"),
+    ("call", "unknown"): (B, "what that means cannot be told"),
+    ("document", "unknown"): (B, "what that means cannot be told"),
     ("document", "unused"): (S, "of operations that came or went, or of none"),
     ("document", "wording"): (S, "written in another way, means the same"),
 }
@@ -96,15 +101,20 @@ def changes(today: Document, new: Document) -> list[Change]:
 
 def for_the_client(vendor: Iterable[Change], effective: Iterable[Change]) -> list[Change]:
     """Return the vendor's changes as they reach the client: through an overlay, which may say the same already."""
-    by_key = {change.difference.key: change for change in effective}
-    seen = []
+    effective, seen, met = list(effective), [], set()
     for change in vendor:
-        reaching = by_key.pop(change.difference.key, None)
-        if reaching:
-            seen.append(evolve(reaching, difference=change.difference))
+        about = [other for other in effective if other.difference.key == change.difference.key]
+        alike = [other for other in about if other.difference.turn == change.difference.turn]
+        met |= {id(other) for other in alike or about}
+        if alike or about:
+            reaching = max(alike or about, key=lambda other: other.level)
+            seen.append(evolve(change, level=reaching.level, why=reaching.why))
+        elif change.difference.turn == "wording":
+            seen.append(change)
         else:
             seen.append(evolve(change, level=Level.SAFE, why="the overlay has it so already"))
-    return _sorted([*seen, *(evolve(change, why=f"{change.why} (through the overlay)") for change in by_key.values())])
+    through = [other for other in effective if id(other) not in met and other.difference.turn != "wording"]
+    return _sorted([*seen, *(evolve(other, why=f"{other.why} (through the overlay)") for other in through)])
 
 
 def worst(found: Iterable[Change]) -> Level:

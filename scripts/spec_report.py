@@ -8,12 +8,15 @@ from collections import Counter
 from typing import Any
 
 from attrs import define, field
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from spec_changes import Change, Level, worst
 
 _COLOURS = {Level.SAFE: "green", Level.WRAPPER: "yellow", Level.BREAKING: "bold red"}
+_NARROW = 130
+"""Columns of a terminal below which a table folds its words."""
 _LONGEST = 60
 """Characters of a value in a table; the JSON has them all."""
 
@@ -27,7 +30,9 @@ class Report:
     dropped: list[str] = field(factory=list)
     """Overlay actions that were not needed any more, and went."""
     lessons: list[str] = field(factory=list)
-    """What the wrapper has to learn."""
+    """What the wrapper has to learn, by its checks."""
+    unknown: list[str] = field(factory=list)
+    """What it may have to learn: no check knows."""
     refused: str | None = None
     """Why nothing was written."""
     exit_code: int = 0
@@ -42,9 +47,13 @@ def counted(changes: list[Change]) -> str:
     return f"{len(changes)} change{'s' * (len(changes) != 1)}: {', '.join(parts)}" if parts else "no change"
 
 
-def table(changes: list[Change]) -> Table:
-    """Return the changes for a terminal, the gravest first."""
-    result = Table("class", "in", "where", "what", "today", "new", "why", show_lines=False)
+def table(changes: list[Change], width: int) -> RenderableType:
+    """Return the changes for a terminal, the gravest first; one below the other where a table would be cramped."""
+    if width < _NARROW:
+        return Text("\n").join(_lines(change) for change in changes)
+    result = Table("class", "in", "where", "what", "today", "new", "why")
+    for column in result.columns[:4]:
+        column.no_wrap = True
     for column in result.columns:
         column.overflow = "fold"
     for change in changes:
@@ -53,15 +62,27 @@ def table(changes: list[Change]) -> Table:
     return result
 
 
+def _lines(change: Change) -> Text:
+    level, side, place, what, today, new, why = _row(change)
+    said = printable(f"  {side} {place}\n    {what}: {today} -> {new}\n    {why}")
+    return Text.assemble((level, _COLOURS[change.level]), said)
+
+
 def markdown(report: Report) -> str:
     """Return the report for a pull request."""
-    lines = [f"# The spec of {_code(report.source)}", "", f"**{report.verdict}**: {counted(report.changes)}.", ""]
+    lines = [
+        f"# The vendor's spec, from {_code(report.source)}",
+        "",
+        f"**{report.verdict}**: {counted(report.changes)}.",
+        "",
+    ]
     if report.changes:
         lines += ["| class | in | where | what | today | new | why |", "|---|---|---|---|---|---|---|"]
         lines += [f"| {' | '.join(_cells(change))} |" for change in report.changes]
         lines.append("")
     for title, sentences in (
         ("The wrapper has to learn", report.lessons),
+        ("No check can tell whether the wrapper knows", report.unknown),
         ("Overlay actions that went: the vendor ships what they added", report.dropped),
     ):
         if sentences:
@@ -92,6 +113,7 @@ def as_json(report: Report) -> str:
             for change in report.changes
         ],
         "lessons": report.lessons,
+        "unknown": report.unknown,
         "dropped": report.dropped,
         "refused": report.refused,
     }
@@ -119,6 +141,8 @@ def _cells(change: Change) -> list[str]:
 def _value(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = " or ".join(value) or "nothing"
     said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 1]}…"
 

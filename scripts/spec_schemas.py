@@ -11,11 +11,14 @@ from attrs import frozen
 from deepdiff import DeepDiff
 
 from spec import Document, resolved
-from spec_shapes import BESIDE, Shape, name_of, shape, tag, turn_of_keyword, turn_of_sets
+from spec_shapes import BESIDE, Reader, Shape, composite, name_of
+from spec_turns import of_keyword, of_sets
 
 Found = Iterator["Difference"]
 _ALIKE = 0.6
 """How much of two names has to be the same for the one to be taken for the other's new name."""
+_PAIRS = 400
+"""Beyond so many, what was renamed is told as removed and added."""
 
 
 @frozen
@@ -42,37 +45,48 @@ class Difference:
 class Schemas:
     """Two documents; a pair of named schemas is compared once for each side."""
 
-    def __init__(self, today: Document, new: Document) -> None:
-        """Begin a walk; nothing is compared yet."""
+    def __init__(self, today: Document, new: Document, readers: tuple[Reader, Reader] | None = None) -> None:
+        """Begin a walk; nothing is compared yet. With `readers`, it is one within another."""
         self.documents = (today, new)
+        self.readers = readers or (Reader(today), Reader(new))
         self.compared: set[tuple[str, str, str]] = set()
-        self.used: set[str] = set()
+        self.skipped = 0
+        self.within = readers is not None
 
     def schema(self, side: str, place: str, today: Any, new: Any) -> Found:
-        """Compare what two schemas let through."""
+        """Compare what two schemas let through; where they differ and nothing is found, that is said."""
         if self.known(side, today, new):
             return
+        skipped, said = self.skipped, False
+        for found in self.apart(side, place, today, new):
+            said = said or found.turn not in {"words", "default"}
+            yield found
+        if not said and skipped == self.skipped and self.readers[0].print(today) != self.readers[1].print(new):
+            yield Difference(side, place, "schema", "unknown", today, new)
+
+    def apart(self, side: str, place: str, today: Any, new: Any) -> Found:
+        """Compare two schemas, taken apart."""
         first, second = self.shapes(today, new)
-        self.used |= {f"schemas/{name}" for name in first.met | second.met}
         became_choice = bool(first.branches) != bool(second.branches)
         place = place if became_choice else second.name or first.name or place
         if first.title != second.title and not became_choice:
             yield Difference(side, place, "name", "named", first.title, second.title)
         if first.types != second.types:
-            turn = turn_of_sets(first.types, second.types)
+            turn = of_sets(first.types, second.types)
             yield Difference(side, place, "type", turn, _types(first), _types(second))
             if first.types and second.types and not (first.types & second.types) - {"null"}:
                 return  # nothing below can be compared
         if first.enum != second.enum:
-            turn = turn_of_sets(first.enum, second.enum)
+            turn = of_sets(first.enum, second.enum)
             yield Difference(side, place, "enum", turn, _values(first), _values(second))
         for keyword in dict.fromkeys([*first.keywords, *second.keywords]):
             if not became_choice or keyword in BESIDE:
-                yield from _keyword(side, place, keyword, first.keywords.get(keyword), second.keywords.get(keyword))
+                values = first.keywords.get(keyword), second.keywords.get(keyword)
+                if turn_of := of_keyword(side, keyword, *values):
+                    yield Difference(side, place, keyword, turn_of, *values)
         if became_choice:
             yield from self.branches(side, place, first.alternatives, second.alternatives)
-        elif not (first.name and second.name and self.noted(f"{side} fields", first.name, second.name)):
-            # Not again where a reference is written out, as in a choice between it and null.
+        elif not self.met(side, (first.name or composite(today), second.name or composite(new))):
             yield from self.inside(side, place, first, second)
 
     def inside(self, side: str, place: str, first: Shape, second: Shape) -> Found:
@@ -86,13 +100,14 @@ class Schemas:
     def fields(self, side: str, place: str, first: Shape, second: Shape) -> Found:
         """Compare the fields of two objects."""
         today, new = _fields(first), _fields(second)
-        for name in [name for name in today if name not in new]:
-            alike = [
-                other for other in new if other not in today and self.same_field(name, today[name], other, new[other])
-            ]
-            if len(alike) == 1:
-                yield Difference(side, f"{place}.{name}", "field", "field renamed", name, alike[0])
-                del today[name], new[alike[0]]
+        gone, come = [name for name in today if name not in new], [name for name in new if name not in today]
+        if not self.within and len(gone) * len(come) <= _PAIRS:
+            for name in gone:
+                alike = [other for other in come if self.same_field(name, today[name], other, new[other])]
+                if len(alike) == 1:
+                    yield Difference(side, f"{place}.{name}", "field", "field renamed", name, alike[0])
+                    come.remove(alike[0])
+                    del today[name], new[alike[0]]
         for name in dict.fromkeys([*today, *new]):
             yield from self.field(side, f"{place}.{name}", today.get(name), new.get(name))
 
@@ -111,8 +126,9 @@ class Schemas:
         """Tell whether a field that went and one that came are one: described alike, and called or bounded alike."""
         if today["required"] != new["required"]:
             return False
-        found = list(Schemas(*self.documents).schema("request", "", today["schema"], new["schema"]))
-        if not found and shape(self.documents[0], today["schema"]).keywords:
+        inner = Schemas(*self.documents, self.readers)
+        found = list(inner.schema("request", "", today["schema"], new["schema"]))
+        if not found and self.readers[0].shape(today["schema"]).keywords:
             return True
         return all(item.turn == "words" for item in found) and SequenceMatcher(a=name, b=other).ratio() >= _ALIKE
 
@@ -145,8 +161,8 @@ class Schemas:
 
     def tagged_alike(self, one: Any, other: Any, *_: Any) -> bool:
         """Tell whether the same value marks both, as `status` does."""
-        tags = [tag(document, node) for document, node in zip(self.documents, (one, other), strict=True)]
-        return tags[0] is not None and tags[0] == tags[1]
+        first, second = (reader.tag(node) for reader, node in zip(self.readers, (one, other), strict=True))
+        return first is not None and first == second
 
     def typed_alike(self, one: Any, other: Any, *_: Any) -> bool:
         """Tell whether both are of the same type, and none of the types that have fields."""
@@ -160,67 +176,53 @@ class Schemas:
 
     def label(self, index: int, node: Any) -> str:
         """Return words for a branch of today's (0) or the new (1) document."""
-        document = self.documents[index]
-        return name_of(node) or tag(document, node) or self.kind(index, {"schema": node})
+        return name_of(node) or self.readers[index].tag(node) or self.kind(index, {"schema": node})
 
     def kind(self, index: int, field: Document) -> str:
         """Return words for the types of a field."""
-        found = shape(self.documents[index], field.get("schema"))
-        return " or ".join(_types(found) or ["anything"])
+        return " or ".join(_types(self.readers[index].shape(field.get("schema"))) or ["anything"])
 
     # --- references ---------------------------------------------------------------------------
 
     def known(self, side: str, today: Any, new: Any) -> bool:
         """Tell whether two references, with nothing beside them, were compared before; and note it."""
-        names = [self.follow(node) for node in (today, new)]
-        if names[0] is None or names[1] is None or len(today) > 1 or len(new) > 1:
+        if not all(isinstance(node, dict) and len(node) == 1 and "$ref" in node for node in (today, new)):
             return False
-        return self.noted(side, names[0], names[1])
+        return self.noted(side, today["$ref"], new["$ref"])
+
+    def met(self, side: str, names: tuple[str | None, str | None]) -> bool:
+        """Tell whether what two schemas hold was compared before: they may be written out, and lead to themselves."""
+        return names[0] is not None and names[1] is not None and self.noted(f"{side} inside", names[0], names[1])
 
     def noted(self, side: str, today: str, new: str) -> bool:
         """Tell whether a pair was compared before, and note it."""
         known = (side, today, new) in self.compared
         self.compared.add((side, today, new))
+        self.skipped += known
         return known
 
     def shapes(self, today: Any, new: Any) -> list[Shape]:
         """Take two schemas apart, each in its document."""
-        return [shape(document, node) for document, node in zip(self.documents, (today, new), strict=True)]
-
-    def follow(self, node: Any) -> str | None:
-        """Return where a node refers to, and note that it is used."""
-        reference = node.get("$ref") if isinstance(node, dict) else None
-        if not isinstance(reference, str):
-            return None
-        self.used.add("/".join(reference.split("/")[-2:]))
-        return reference
-
-    def followed(self, document: Document, node: Any) -> Any:
-        """Return what a node refers to, and note that it is used."""
-        self.follow(node)
-        return resolved(document, node)
+        return [reader.shape(node) for reader, node in zip(self.readers, (today, new), strict=True)]
 
     def both(self, today: Any, new: Any) -> list[Any]:
         """Return what two nodes refer to, each in its document."""
-        return [self.followed(document, node) for document, node in zip(self.documents, (today, new), strict=True)]
+        return [resolved(document, node) for document, node in zip(self.documents, (today, new), strict=True)]
+
+    def raw(self, side: str, place: str, turn: str, today: Any, new: Any) -> Found:
+        """Compare word by word; a reference is what it comes to."""
+        first, second = (reader.spelled(node) for reader, node in zip(self.readers, (today, new), strict=True))
+        yield from raw(side, place, turn, first, second)
 
 
 def raw(side: str, place: str, turn: str, today: Any, new: Any) -> Found:
     """Yield each difference of what is compared word by word."""
-    tree = DeepDiff(today, new, view="tree", threshold_to_diff_deeper=0)
+    tree = DeepDiff(today, new, view="tree", threshold_to_diff_deeper=0, ignore_private_variables=False)
     for kind in sorted(tree):
         for item in tree[kind]:
             where = ".".join(map(str, item.path(output_format="list"))) or "value"
             values = (json.loads(json.dumps(value, default=lambda _: None)) for value in (item.t1, item.t2))
             yield Difference(side, place, where, turn, *values)
-
-
-def _keyword(side: str, place: str, keyword: str, today: Any, new: Any) -> Found:
-    turn = turn_of_keyword(keyword, today, new)
-    if keyword == "format" and side == "answer" and turn == "narrowed":
-        turn = "widened"  # the generator reads a date where it read a text: more than the answer is another
-    if turn:
-        yield Difference(side, place, keyword, turn, today, new)
 
 
 def required(side: str, place: str, today: Document, new: Document) -> Found:

@@ -1,4 +1,4 @@
-"""What a schema lets through, whatever way it is written; and how one constraint stands to another.
+"""What a schema lets through, whatever way it is written.
 
 `nullable`, a null branch and a null in an enum are one thing; so are `const` and an enum of one, a
 reference and what it refers to, `allOf` and its parts written out, a choice of one and that one.
@@ -6,25 +6,24 @@ reference and what it refers to, `allOf` and its parts written out, a choice of 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 from attrs import frozen
 
-from spec import Document, resolved
+from spec import Document, references, resolved, target
 
 ANNOTATIONS = {"title", "description", "example", "examples", "deprecated", "externalDocs", "xml", "$comment"}
 """Keywords that let through neither more nor less."""
 BESIDE = {*ANNOTATIONS, "default"}
 """Keywords that belong to a whole choice, and not to its branches."""
+_SAID = {*BESIDE, "readOnly", "writeOnly"}
+LOWER = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
+UPPER = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
 _CHOICES = ("oneOf", "anyOf")
-_LOWER = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"}
-_UPPER = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"}
-_ABSENT = {"minLength": 0, "minItems": 0, "minProperties": 0, "uniqueItems": False, "deprecated": False}
-"""What a keyword says when it is not there, where that can be written."""
-_TURNS = {"default": "default", "readOnly": "widened", "writeOnly": "widened", "discriminator": "widened"}
+_AS_WELL = " as well"
 
 
 @frozen
@@ -32,8 +31,7 @@ class Shape:
     """A schema, taken apart. `types` and `enum` are None where anything goes."""
 
     name: str | None
-    met: frozenset[str]
-    """The names of every schema that it is put together from."""
+    """Of the component that it is, but for words and null."""
     types: frozenset[str] | None
     enum: frozenset[str] | None
     """The values as JSON, without null."""
@@ -46,12 +44,12 @@ class Shape:
     own: Document
     """All of it but the choice, and what stands `BESIDE` one."""
     keywords: Mapping[str, Any]
-    """Whatever else it says."""
+    """Whatever else it says; a reference in it is what it refers to."""
 
     @property
     def title(self) -> str | None:
-        """What the generator names its class after."""
-        return self.keywords.get("title", self.name) if self.name else None
+        """What the generator names its class after; what has no fields has no class."""
+        return self.keywords.get("title", self.name) if self.name and self.fields else None
 
     @property
     def alternatives(self) -> Sequence[Any]:
@@ -62,95 +60,145 @@ class Shape:
         return [{"allOf": [self.own, branch]} for branch in self.branches] if beside else self.branches
 
 
-def shape(document: Document, schema: Any) -> Shape:
-    """Take a schema apart."""
-    met: set[str] = set()
-    name, flat = _flat(document, schema, met)
-    choice = next((key for key in _CHOICES if key in flat), None)
-    branches = flat.pop(choice) if choice else []
-    nullable = flat.pop("nullable", False)
-    own = {key: value for key, value in flat.items() if key not in BESIDE}
-    stated, required = flat.pop("type", None), frozenset(flat.pop("required", ()))
-    enum = [flat.pop("const")] if "const" in flat else flat.pop("enum", None)
-    fields, items = flat.pop("properties", {}), flat.pop("items", None)
-    additional = flat.pop("additionalProperties", True)
-    types = _types(stated, enum, fields=bool(fields or required), items=items is not None)
-    if types is None and branches:
-        types = _union(shape(document, branch).types for branch in branches)
-    return Shape(
-        name=name,
-        met=frozenset(met),
-        types=types | {"null"} if types and nullable else types,
-        enum=None if enum is None else frozenset(json.dumps(value) for value in enum if value is not None),
-        fields=fields,
-        required=required,
-        items=items,
-        additional=True if additional == {} else additional,
-        branches=branches,
-        own=own,
-        keywords={**flat, **({"choice": choice} if choice else {})},
-    )
+def name_of(node: Any) -> str | None:
+    """Return the name of the component that a node refers to; a place within one is its own name."""
+    reference = node.get("$ref") if isinstance(node, dict) else None
+    if not isinstance(reference, str):
+        return None
+    parts = reference.split("/")
+    return parts[3] if len(parts) == 4 else reference
 
 
-def name_of(schema: Any) -> str | None:
-    """Return the name of the component that a schema refers to."""
-    reference = schema.get("$ref") if isinstance(schema, dict) else None
-    return reference.rpartition("/")[2] if isinstance(reference, str) else None
-
-
-def tag(document: Document, schema: Any) -> str | None:
-    """Return the one value that tells a branch from the others, as `status` does."""
-    for field, inner in shape(document, schema).fields.items():
-        enum = shape(document, inner).enum
-        if enum and len(enum) == 1:
-            return f"{field} {next(iter(enum))}"
+def composite(schema: Any) -> str | None:
+    """Return a key for a schema that is put together from references: it may lead to itself. None for another."""
+    if isinstance(schema, dict) and schema.keys() & {"$ref", "allOf", *_CHOICES}:
+        text = json.dumps(schema, sort_keys=True)
+        return text if '"$ref"' in text else None
     return None
 
 
-# --- one constraint beside another --------------------------------------------------------------
+class Reader:
+    """Takes the schemas of one document apart."""
 
+    def __init__(self, document: Document) -> None:
+        """Find out first what each reference comes to, also where schemas hold each other."""
+        self.document = document
+        self._flats: dict[str, tuple[str | None, Document]] = {}
+        self._prints = dict.fromkeys((reference for _, reference in references(document)), "")
+        # Each round tells apart what differs one reference deeper.
+        known = -1
+        while known < (known := len(set(self._prints.values()))):
+            self._made: dict[str, str] = {}
+            self._prints = {name: self.print(target(document, name)) for name in self._prints}
+        self._made = {}
 
-def turn_of_sets(today: frozenset[str] | None, new: frozenset[str] | None) -> str:
-    """Tell how a set of what is let through stands to another; None is everything."""
-    if today is None or new is None:
-        return "widened" if new is None else "narrowed"
-    if today < new:
-        return "widened"
-    return "narrowed" if new < today else "changed"
+    def shape(self, schema: Any) -> Shape:
+        """Take a schema apart."""
+        name, flat = self._flat(schema)
+        choice = next((key for key in _CHOICES if key in flat), None)
+        branches = flat.pop(choice) if choice else []
+        nullable = flat.pop("nullable", False)
+        own = {key: value for key, value in flat.items() if key not in BESIDE}
+        stated, required = flat.pop("type", None), frozenset(flat.pop("required", ()))
+        enum = [flat.pop("const")] if "const" in flat else flat.pop("enum", None)
+        fields, items = flat.pop("properties", {}), flat.pop("items", None)
+        additional = flat.pop("additionalProperties", True)
+        types = _types(stated, enum, fields=bool(fields or required), items=items is not None)
+        if types is None and branches:
+            types = _union(self.shape(branch).types for branch in branches)
+        keywords = {key: value if key in ANNOTATIONS else self.spelled(value) for key, value in flat.items()}
+        return Shape(
+            name=name,
+            types=types | {"null"} if types and nullable else types,
+            enum=None if enum is None else frozenset(json.dumps(value) for value in enum if value is not None),
+            fields=fields,
+            required=required,
+            items=items,
+            additional=True if additional == {} else additional,
+            branches=branches,
+            own=own,
+            keywords={**keywords, **({"choice": choice} if choice else {})},
+        )
 
-
-def turn_of_keyword(keyword: str, today: Any, new: Any) -> str | None:
-    """Tell how a keyword's value stands to another; None is not there, and returned where both mean the same."""
-    today, new = (_ABSENT.get(keyword) if value is None else value for value in (today, new))
-    if json.dumps(today, sort_keys=True) == json.dumps(new, sort_keys=True):
+    def tag(self, schema: Any) -> str | None:
+        """Return the one value that tells a branch from the others, as `status` does."""
+        for field, inner in self.shape(schema).fields.items():
+            enum = self.shape(inner).enum
+            if enum and len(enum) == 1:
+                return f"{field} {next(iter(enum))}"
         return None
-    if keyword in ANNOTATIONS or keyword.startswith("x-"):
-        return "words"
-    if keyword in _TURNS:
-        return _TURNS[keyword]
-    if keyword == "choice" and (today is None or new is None):
-        return None  # the branches tell
-    if today is None or new is None:
-        return "widened" if new is None else "narrowed"
-    return _turn_of_values(keyword, today, new)
 
+    def print(self, schema: Any) -> str:
+        """Return a word that two schemas have in common if they let through the same."""
+        key = composite(schema)
+        if key is None:
+            return self._print(schema)
+        if len(schema) == 1 and "$ref" in schema:
+            return self._prints[schema["$ref"]]
+        if key not in self._made:
+            self._made[key] = "itself"
+            self._made[key] = self._print(schema)
+        return self._made[key]
 
-def _turn_of_values(keyword: str, today: Any, new: Any) -> str | None:
-    if keyword == "choice":
-        return "widened" if new == "anyOf" else "narrowed"
-    if keyword == "uniqueItems":
-        return "narrowed" if new else "widened"
-    if keyword not in {*_LOWER, *_UPPER, "multipleOf"}:
-        return "changed"
-    first, second = Fraction(str(today)), Fraction(str(new))
-    if first == second:
-        return None
-    if keyword == "multipleOf":
-        return "narrowed" if second % first == 0 else "widened" if first % second == 0 else "changed"
-    return "narrowed" if (second > first) == (keyword in _LOWER) else "widened"
+    def _print(self, schema: Any) -> str:
+        found = self.shape(schema)
+        said = {
+            "types": None if found.types is None else sorted(found.types),
+            "enum": None if found.enum is None else sorted(found.enum),
+            "fields": {name: self.print(inner) for name, inner in found.fields.items()},
+            "required": sorted(found.required),
+            "items": None if found.items is None else self.print(found.items),
+            "additional": self.print(found.additional) if isinstance(found.additional, dict) else found.additional,
+            "branches": sorted(self.print(branch) for branch in found.branches),
+            "keywords": {key: value for key, value in found.keywords.items() if key not in _SAID and key[:2] != "x-"},
+        }
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
+    def spelled(self, value: Any) -> Any:
+        """Return a value with each reference in it as what it comes to, for a comparison word by word."""
+        if isinstance(value, list):
+            return [self.spelled(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if isinstance(value.get("$ref"), str):
+            return {**value, "$ref": f"{name_of(value)} ({self._prints.get(value['$ref'], '')})"}
+        return {key: self.spelled(inner) for key, inner in value.items()}
 
-# --- one way of writing -------------------------------------------------------------------------
+    def _flat(self, schema: Any) -> tuple[str | None, Document]:
+        """Return a schema with its reference, its parts and a choice of one written out, and its name if it has one."""
+        if not isinstance(schema, dict):
+            return None, {"type": []} if schema is False else {}
+        rest = {key: value for key, value in schema.items() if key not in {"$ref", "allOf"}}
+        parts = [{"$ref": schema["$ref"]}] if isinstance(schema.get("$ref"), str) else []
+        parts += schema.get("allOf", [])
+        if len(schema) == 1 and parts and "$ref" in schema:
+            return self._named(schema["$ref"])
+        name, flat = None, rest
+        for part in parts:
+            name, written = self._flat(part)
+            flat = _both(flat, written)
+        plain = len(parts) == 1 and rest.keys() <= BESIDE
+        for choice in [choice for choice in _CHOICES if choice in rest]:
+            branches = flat.pop(choice)
+            others = [branch for branch in branches if not _is_null(self.document, branch)]
+            if len(others) == 1:
+                name, written = self._flat(others[0])
+                flat = _both(flat, written)
+                plain = not parts and rest.keys() - {choice} <= BESIDE
+            elif others:
+                flat[choice] = others
+            if len(others) < len(branches):
+                flat["nullable"] = True  # a word of 3.0, which no spec here has any more
+        return name if plain else None, flat
+
+    def _named(self, reference: str) -> tuple[str | None, Document]:
+        if reference not in self._flats:
+            name = name_of({"$ref": reference})
+            inner, flat = self._flat(target(self.document, reference))
+            # A component that is but another's name goes by the other's.
+            self._flats[reference] = (inner or name, flat)
+        name, flat = self._flats[reference]
+        return name, dict(flat)
 
 
 def _types(stated: Any, enum: Any, *, fields: bool, items: bool) -> frozenset[str] | None:
@@ -178,49 +226,33 @@ def _type(value: Any) -> str:
     return kinds.get(type(value), "object")
 
 
-def _flat(document: Document, schema: Any, met: set[str]) -> tuple[str | None, Document]:
-    if not isinstance(schema, dict):
-        return None, {} if schema in (True, None) else {"not": {}}
-    name = name_of(schema)
-    met |= {name} if name else set()
-    flat = dict(resolved(document, schema))
-    parts = flat.pop("allOf", [])
-    for part in parts:
-        inner, written = _flat(document, part, met)
-        flat = _both(flat, written)
-        # Many spell a reference with a description of its own as an allOf of one.
-        name = name or (inner if len(parts) == 1 else None)
-    for choice in _CHOICES:
-        branches = flat.pop(choice, [])
-        others = [branch for branch in branches if not _is_null(document, branch)]
-        if len(others) == 1:
-            inner, written = _flat(document, others[0], met)
-            name, flat = name or inner, _both(flat, written)
-        elif others:
-            flat[choice] = others
-        if len(others) < len(branches):
-            flat["nullable"] = True  # a word of 3.0, which no spec here has any more
-    return name, flat
-
-
 def _is_null(document: Document, schema: Any) -> bool:
     node = resolved(document, schema)
     return isinstance(node, dict) and (node.get("type") in ("null", ["null"]) or node.get("enum") == [None])
 
 
 def _both(one: Document, other: Document) -> Document:
-    """Return what obeys both; where both have a word for the same, the second is kept beside the first."""
+    """Return what obeys both; where both have a word for the same, each is kept."""
     both = {**other, **one}
     for key in one.keys() & other.keys():
+        if key in ANNOTATIONS or one[key] == other[key]:
+            continue
         if key == "properties":
             shared = one[key].keys() & other[key].keys()
-            both[key] = {
-                **one[key],
-                **other[key],
-                **{name: {"allOf": [one[key][name], other[key][name]]} for name in shared},
+            twice = {
+                name: {"allOf": [one[key][name], other[key][name]]}
+                for name in shared
+                if one[key][name] != other[key][name]
             }
+            both[key] = {**one[key], **other[key], **twice}
         elif key == "required":
             both[key] = [*one[key], *other[key]]
-        elif key not in ANNOTATIONS and one[key] != other[key]:
-            both[f"{key} as well"] = other[key]
+        elif key in LOWER | UPPER:
+            both[key] = (max if key in LOWER else min)(one[key], other[key])
+        elif key == "items":
+            both[key] = {"allOf": [one[key], other[key]]}
+        elif key.endswith(_AS_WELL):
+            both[key] = [*one[key], *(value for value in other[key] if value not in one[key])]
+        elif other[key] not in both.get(key + _AS_WELL, []):
+            both[key + _AS_WELL] = [*both.get(key + _AS_WELL, []), other[key]]
     return both

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import SchemaError, ValidationError
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 
 from spec import Document, SpecError, operations, references, resolved, schemas, target, within
 
+_PLACED = ("$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef")
+# A pattern of a stranger's can take for ever.
+_WITHOUT_PATTERNS = validators.extend(  # type: ignore[no-untyped-call]  # jsonschema has no types for it
+    Draft202012Validator, {"pattern": None, "patternProperties": None}
+)
 _KEPT = 200
 """Characters of a validator's sentence, which may quote the whole spec."""
 
@@ -18,18 +24,26 @@ _KEPT = 200
 def check(document: Document) -> None:
     """Refuse a shipped spec that nothing sound can be made of; the message names the place and the way out."""
     version = _version(document)
+    validator = {"3.0": OpenAPIV30SpecValidator, "3.1": OpenAPIV31SpecValidator}[version]
+    # Its form comes first: all that follows relies on it.
+    _refuse_first(version, validator.schema_validator.iter_errors(document))
+    _check_references(document)
     if not any(operations(document)):
         raise SpecError("the spec has no operation: is it the right page, and whole?")
-    _check_references(document)
-    upgraded_document = upgraded(document)
-    for place, schema in schemas(upgraded_document):
-        _check_schema(upgraded_document, place, schema)
-    validator = OpenAPIV30SpecValidator if version == "3.0" else OpenAPIV31SpecValidator
-    try:
-        error = next(validator(document).iter_errors(), None)
-    except RecursionError:
-        raise SpecError("the spec is nested too deeply to be validated") from None
-    if error:
+    bare = upgraded(document)
+    for place, schema in schemas(bare):
+        _check_schema(place, schema)
+    ended: set[str] = set()
+    for place, schema in schemas(bare):
+        _check_ends(bare, place, schema, (), ended)
+    for place, inner in [found for outermost, schema in schemas(bare) for found in within(schema, outermost)]:
+        _check_default(bare, place, inner)
+        inner.pop("default", None)  # checked, and of no use below
+    _refuse_first(version, OpenAPIV31SpecValidator(bare).iter_errors())
+
+
+def _refuse_first(version: str, errors: Iterator[ValidationError]) -> None:
+    for error in errors:
         place = ".".join(map(str, ["$", *error.absolute_path]))
         raise SpecError(f"not valid OpenAPI {version}: {_short(error.message.splitlines()[0])} (at {place})")
 
@@ -41,10 +55,15 @@ def upgraded(document: Document) -> Document:
     validator does not, and the two must not differ.
     """
     result = copy.deepcopy(document)
+    old = str(result.get("openapi")).startswith("3.0")
     for outermost, schema in schemas(result):
         for _, inner in list(within(schema, outermost)):
             _upgrade(inner)
-    if str(result.get("openapi")).startswith("3.0"):
+            if old and "$ref" in inner:
+                # In 3.0 nothing counts that stands beside a reference.
+                for key in inner.keys() - {"$ref", "description"}:
+                    del inner[key]
+    if old:
         result["openapi"] = "3.1.0"
     return result
 
@@ -87,42 +106,43 @@ def _check_references(document: Document) -> None:
             resolved(document, {"$ref": reference})
         except SpecError as error:
             raise SpecError(f"{place}: {error}") from None
-    for place, schema in schemas(document):
-        _check_ends(document, place, schema, ())
 
 
-def _check_ends(document: Document, place: str, schema: Any, path: tuple[str, ...]) -> None:
+def _check_ends(document: Document, place: str, schema: Any, path: tuple[str, ...], ended: set[str]) -> None:
     """Refuse a schema that is, by references and choices alone, made of itself; one with a field between is fine."""
     if not isinstance(schema, dict):
         return
     reference = schema.get("$ref")
-    if isinstance(reference, str):
+    if isinstance(reference, str) and reference not in ended:
         if reference in path:
             raise SpecError(f"{place}: {reference} is made of itself: no value can ever obey it")
-        _check_ends(document, place, target(document, reference), (*path, reference))
+        _check_ends(document, place, target(document, reference), (*path, reference), ended)
+        ended.add(reference)
     for key in ("allOf", "oneOf", "anyOf"):
         for item in schema.get(key) or ():
-            _check_ends(document, place, item, path)
+            _check_ends(document, place, item, path, ended)
 
 
-def _check_schema(document: Document, place: str, schema: Document) -> None:
+def _check_schema(place: str, schema: Document) -> None:
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         where = ".".join([place, *map(str, error.absolute_path)])
-        raise SpecError(f"{where} is no JSON Schema: {_short(error.message)}: tell the vendor") from None
+        raise SpecError(f"{where} is no JSON Schema: {_short(error.message)}") from None
     for where, inner in within(schema, place):
-        if "default" in inner:
-            _check_default(document, where, inner)
+        if odd := [key for key in _PLACED if isinstance(inner.get(key), str)]:
+            raise SpecError(f"{where} has {odd[0]}, which changes what references mean; only plain ones can be read")
         for name in inner.get("required", ()):
             if _closed(inner) and name not in inner.get("properties", {}):
                 raise SpecError(f"{where} requires {name!r} and allows no such field: tell the vendor")
 
 
 def _check_default(document: Document, place: str, schema: Document) -> None:
+    if "default" not in schema:
+        return
     rest = {key: value for key, value in schema.items() if key != "default"}
     whole = {**rest, "components": document.get("components", {})}
-    for error in Draft202012Validator(whole).iter_errors(schema["default"]):
+    for error in _WITHOUT_PATTERNS(whole).iter_errors(schema["default"]):
         # The generator leaves out the operations of such a schema, with no more than a warning.
         raise SpecError(
             f"{place} has a default that its own schema refuses: {_short(error.message)}\n"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from spec import Document, operations, resolved
+from spec import METHODS, Document, operations, references, resolved
 from spec_schemas import Difference, Found, Schemas, raw, required
 from spec_shapes import ANNOTATIONS, name_of
 
@@ -25,14 +25,26 @@ class _Walk(Schemas):
         yield from self.servers("$", today.get("servers"), new.get("servers"))
         yield from self.security("$", today.get("security"), new.get("security"))
         yield from self.operations()
-        yield from raw("answer", "webhooks", "notice", today.get("webhooks", {}), new.get("webhooks", {}))
-        handled = ("openapi", "servers", "security", "paths", "webhooks", "components")
-        yield from raw("document", "$", "words", _without(today, handled), _without(new, handled))
+        yield from self.raw("answer", "webhooks", "notice", today.get("webhooks", {}), new.get("webhooks", {}))
+        words = ("info", "tags", "externalDocs")
+        yield from self.rest(
+            "document", "$", words, ("openapi", "servers", "security", "paths", "webhooks", "components")
+        )
         yield from self.components()
+
+    def rest(self, side: str, place: str, words: Iterable[str], handled: Iterable[str], *nodes: Document) -> Found:
+        """Compare what is left of two nodes: words are safe, and of anything else nobody knows."""
+        first, second = nodes or self.documents
+        for turn, wanted in (("words", True), ("unknown", False)):
+            parts = (
+                {k: v for k, v in node.items() if k not in handled and (k in words or k.startswith("x-")) == wanted}
+                for node in (first, second)
+            )
+            yield from self.raw(side, place, turn, *parts)
 
     def servers(self, place: str, today: Any, new: Any) -> Found:
         """Compare where calls go: to the first server."""
-        first, second = ((servers or [{}])[0].get("url") for servers in (today, new))
+        first, second = (_address((servers or [{}])[0]) for servers in (today, new))
         if first != second:
             yield Difference("call", place, "server", "server", first, second)
         else:
@@ -44,21 +56,22 @@ class _Walk(Schemas):
             yield Difference("call", place, "security", "security", today, new)
 
     def components(self) -> Found:
-        """What no operation led to."""
-        first, second = (document.get("components", {}) for document in self.documents)
+        """What no operation leads to."""
         guarded = any(
             node.get("security")
             for document in self.documents
             for node in (document, *(operation for _, _, operation in operations(document)))
         )
+        first, second = ({**document.get("components", {})} for document in self.documents)
+        used = set.union(*map(_used, self.documents))
         for section in dict.fromkeys([*first, *second]):
             rest = (
-                {name: part for name, part in (node.get(section) or {}).items() if f"{section}/{name}" not in self.used}
+                {name: part for name, part in (node.get(section) or {}).items() if (section, name) not in used}
                 for node in (first, second)
             )
             turn = "security" if section == "securitySchemes" and guarded else "unused"
             side = "call" if turn == "security" else "document"
-            yield from raw(side, f"components.{section}", turn, *rest)
+            yield from self.raw(side, f"components.{section}", turn, *rest)
 
     # --- operations ---------------------------------------------------------------------------
 
@@ -82,10 +95,8 @@ class _Walk(Schemas):
 
     def alike(self, today: tuple[str, str], new: tuple[str, str]) -> bool:
         """Tell whether two operations take and answer the same."""
-        walk = _Walk(*self.documents)
-        alike = all(found.turn == "words" or found.what == "operationId" for found in walk.operation(today, new))
-        self.used |= walk.used if alike else set()
-        return alike
+        inner = _Walk(*self.documents, self.readers)
+        return all(found.turn == "words" or found.what == "operationId" for found in inner.operation(today, new))
 
     def operation(self, today: tuple[str, str], new: tuple[str, str]) -> Found:
         """Compare two operations, each given as (method, path)."""
@@ -98,7 +109,11 @@ class _Walk(Schemas):
         yield from self.servers(f"{place} (path)", items[0].get("servers"), items[1].get("servers"))
         yield from self.servers(place, first.get("servers"), second.get("servers"))
         if "security" in first or "security" in second:
-            yield from self.security(place, first.get("security"), second.get("security"))
+            named = (
+                node.get("security", doc.get("security"))
+                for node, doc in zip((first, second), self.documents, strict=True)
+            )
+            yield from self.security(place, *named)
         paths = (today[1], new[1])
         yield from self.parameters(
             place, *(self.named(index, paths[index], items[index], node) for index, node in enumerate((first, second)))
@@ -110,17 +125,18 @@ class _Walk(Schemas):
         folders = [(node.get("tags") or [None])[0] for node in (first, second)]
         if folders[0] != folders[1]:
             yield Difference("call", place, "tag", "named", *folders)
-        words = ("summary", "description")
-        yield from raw("call", f"{place} (path)", "words", *(_only(item, words) for item in items))
-        handled = ("servers", "security", "parameters", "requestBody", "responses", "operationId")
-        yield from raw("call", place, "words", _without(first, handled), _without(second, handled))
+        yield from self.raw("answer", place, "notice", first.get("callbacks", {}), second.get("callbacks", {}))
+        words = ("summary", "description", "deprecated", "externalDocs", "tags", "links")
+        handled = ("servers", "security", "parameters", "requestBody", "responses", "operationId", "callbacks")
+        yield from self.rest("call", place, words, handled, first, second)
+        yield from self.rest("call", f"{place} (path)", words, {"servers", "parameters", *METHODS}, *items)
 
     def named(self, index: int, path: str, *parts: Document) -> Document:
         """Return the parameters of a path and an operation; one in the path is known by its position."""
         positions = re.findall(r"\{([^}]*)\}", path)
         found = {}
         for given in (given for part in parts for given in part.get("parameters", [])):
-            parameter = self.followed(self.documents[index], given)
+            parameter = resolved(self.documents[index], given)
             name = parameter["name"]
             if parameter["in"] == "path" and name in positions:
                 name = positions.index(name) + 1
@@ -136,9 +152,7 @@ class _Walk(Schemas):
                 first, second = today[name], new[name]
                 if first["name"] != second["name"]:
                     yield Difference("request", where, "name", "named", first["name"], second["name"])
-                handled = ("schema", "required", "name", "in", *ANNOTATIONS)
-                yield from raw("request", where, "changed", _without(first, handled), _without(second, handled))
-                yield from raw("request", where, "words", _only(first, ANNOTATIONS), _only(second, ANNOTATIONS))
+                yield from self.rest("request", where, ANNOTATIONS, ("schema", "required", "name", "in"), first, second)
 
     def body(self, place: str, today: Any, new: Any) -> Found:
         """Compare what is sent."""
@@ -150,8 +164,7 @@ class _Walk(Schemas):
             return
         yield from required("request", place, first, second)
         yield from self.content("request", place, first.get("content", {}), second.get("content", {}))
-        handled = ("content", "required")
-        yield from raw("request", place, "words", _without(first, handled), _without(second, handled))
+        yield from self.rest("request", place, ANNOTATIONS, ("content", "required"), first, second)
 
     def answers(self, place: str, today: Document, new: Document) -> Found:
         """Compare what may be answered."""
@@ -166,7 +179,9 @@ class _Walk(Schemas):
                 first, second = self.both(today[code], new[code])
                 where = name_of(new[code]) or name_of(today[code]) or where
                 yield from self.content("answer", where, first.get("content", {}), second.get("content", {}))
-                yield from raw("answer", where, "words", _without(first, ("content",)), _without(second, ("content",)))
+                yield from self.raw("answer", where, "header", first.get("headers", {}), second.get("headers", {}))
+                words = (*ANNOTATIONS, "links")
+                yield from self.rest("answer", where, words, ("content", "headers"), first, second)
 
     def content(self, side: str, place: str, today: Document, new: Document) -> Found:
         """Compare the kinds of content, and each one's schema."""
@@ -177,18 +192,30 @@ class _Walk(Schemas):
                 yield Difference(side, place, "content type", "widened", None, kind)
             else:
                 where = place if kind == "application/json" else f"{place} ({kind})"
-                first, second, handled = today[kind], new[kind], ("schema", "encoding")
+                first, second = today[kind], new[kind]
                 yield from self.schema(side, where, first.get("schema"), second.get("schema"))
-                yield from raw(side, where, "changed", first.get("encoding", {}), second.get("encoding", {}))
-                yield from raw(side, where, "words", _without(first, handled), _without(second, handled))
+                yield from self.rest(side, where, ANNOTATIONS, ("schema",), first, second)
 
 
-def _without(node: Mapping[str, Any], keys: Iterable[str]) -> Document:
-    return {key: value for key, value in node.items() if key not in keys}
+def _address(server: Document) -> str | None:
+    """Return the URL of a server, with each variable's default in it."""
+    url = server.get("url")
+    for name, variable in (server.get("variables") or {}).items():
+        url = url and url.replace(f"{{{name}}}", str(variable.get("default")))
+    return url
 
 
-def _only(node: Mapping[str, Any], keys: Iterable[str]) -> Document:
-    return {key: value for key, value in node.items() if key in keys}
+def _used(document: Document) -> set[tuple[str, str]]:
+    """Return (section, name) of each component that an operation leads to."""
+    found: set[tuple[str, str]] = set()
+    nodes = [document.get("paths", {}), document.get("webhooks", {})]
+    while nodes:
+        for _, reference in references(nodes.pop()):
+            part = tuple(reference.split("/")[2:4])
+            if len(part) == 2 and part not in found:
+                found.add((part[0], part[1]))
+                nodes.append(document["components"][part[0]][part[1]])
+    return found
 
 
 def _kinds(body: Any) -> list[str] | None:

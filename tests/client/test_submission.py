@@ -168,10 +168,10 @@ def test_extra_fields_are_sent(colour: Colour, service: Service, clock: VirtualC
     """Beside the others, as they are."""
 
     def story(pony: Any) -> Generator[Any, Any, Any]:
-        return (yield pony.text2img("x", extra={"vae": "x", "upscale": 2}))
+        return (yield pony.text2img("x", extra={"zeta": "x", "upscale": 2}))
 
     colour.play(story, service.answers("success"), clock)
-    assert (service.calls[0][1]["vae"], service.calls[0][1]["upscale"]) == ("x", 2)
+    assert (service.calls[0][1]["zeta"], service.calls[0][1]["upscale"]) == ("x", 2)
 
 
 def test_a_redirect_to_a_host_that_cannot_be_is_our_own_error(

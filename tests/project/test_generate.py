@@ -60,12 +60,12 @@ def test_the_readme_names_source_versions_and_hashes(made: Path) -> None:
         assert f"| {tool} | {version(tool)} |" in text
     for path in (generate.SHIPPED, made / "openapi.json"):
         assert f"`{hashlib.sha256(path.read_bytes()).hexdigest()}`" in text
-    assert "| `openapi.json` (shipped) | `text-to-image.md` |" in text
+    assert f"| `openapi.json` (shipped) | {generate.source_of(ROOT / 'generated')} |" in text
 
 
 def test_the_source_is_remembered(made: Path, tmp_path: Path) -> None:
     """By who remakes the folder from the same spec; where nobody wrote it down, that is said."""
-    assert generate.source_of(made) == "`text-to-image.md`"
+    assert generate.source_of(made) == generate.source_of(ROOT / "generated") != "not recorded"
     assert generate.source_of(tmp_path) == "not recorded"
 
 

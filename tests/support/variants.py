@@ -38,6 +38,16 @@ def edited(variant: Variant) -> Spec:
     return spec
 
 
+def double(place: Spec, keyword: str) -> None:
+    """Change a number, whatever it is by now."""
+    place[keyword] *= 2
+
+
+def halve(place: Spec, keyword: str) -> None:
+    """Lower a number, whatever it is by now."""
+    place[keyword] //= 2
+
+
 def schema(spec: Spec, name: str) -> Spec:
     found: Spec = spec["components"]["schemas"][name]
     return found
@@ -102,7 +112,7 @@ def _security(spec: Spec) -> None:
 VARIANTS: dict[str, Variant] = {
     # --- fields --------------------------------------------------------------------------------
     "an optional request field is added": Variant(
-        lambda spec: fields(spec).update(vae={"type": "string"}), WRAPPER, 1, "text2img.vae: the spec has", "wrapper"
+        lambda spec: fields(spec).update(zeta={"type": "string"}), WRAPPER, 1, "text2img.zeta: the spec has", "wrapper"
     ),
     "a required request field is added": Variant(_required, BREAKING, 3, "required field added", "breaking"),
     "a request field is removed": Variant(
@@ -116,7 +126,10 @@ VARIANTS: dict[str, Variant] = {
         "breaking",
     ),
     "a request field is removed that the overlay corrects": Variant(
-        lambda spec: fields(spec).pop("track_id"), BREAKING, 3, "overlay action 9, $.components"
+        lambda spec: fields(spec).pop("track_id"),
+        BREAKING,
+        3,
+        "TextToImageRequest.properties.track_id, matches nothing",
     ),
     "an answer field is added": Variant(
         lambda spec: fields(spec, SUCCESS).update(cost={"type": "number"}), SAFE, 0, "field added"
@@ -142,7 +155,21 @@ VARIANTS: dict[str, Variant] = {
         lambda spec: fields(spec, SUCCESS).update({"import": {"type": "string"}}), SAFE, 0, "SuccessResponse.import"
     ),
     "a field is called like the generated code": Variant(
-        lambda spec: fields(spec, SUCCESS).update({"to_dict": {"type": "string"}}), SAFE, 1, "because of 'to_dict'"
+        lambda spec: fields(spec, SUCCESS).update({"to_dict": {"type": "string"}}),
+        SAFE,
+        1,
+        "has a field 'to_dict', which is a word of the generated code",
+    ),
+    "a field deep inside is called like the generated code": Variant(
+        lambda spec: fields(spec, SUCCESS).update(
+            extra={
+                "type": "object",
+                "additionalProperties": {"type": "object", "properties": {"d": {"type": "string"}}},
+            }
+        ),
+        SAFE,
+        1,
+        "has a field 'd', which is a word of the generated code",
     ),
     # --- operations ----------------------------------------------------------------------------
     "an operation is added": Variant(_new_operation, WRAPPER, 1, "upscale: the spec has this operation", "wrapper"),
@@ -175,14 +202,18 @@ VARIANTS: dict[str, Variant] = {
     ),
     # --- bounds, defaults, enums ---------------------------------------------------------------
     "a bound is widened": Variant(
-        lambda spec: fields(spec)["width"].update(maximum=4096),
+        lambda spec: double(fields(spec)["width"], "maximum"),
         WRAPPER,
         1,
-        "text2img.width: maximum is 4096 in the spec, 2048 in the wrapper",
+        "text2img.width: maximum is ",
         "wrapper",
     ),
     "a bound is narrowed": Variant(
-        lambda spec: fields(spec)["height"].update(maximum=1536), BREAKING, 3, '"maximum"', "breaking"
+        lambda spec: fields(spec)["height"].update(maximum=fields(spec)["height"]["maximum"] - 8),
+        BREAKING,
+        3,
+        '"maximum"',
+        "breaking",
     ),
     "a bound is new": Variant(
         lambda spec: fields(spec)["prompt"].update(maxLength=2000), BREAKING, 3, '"maxLength"', "breaking"
@@ -191,7 +222,11 @@ VARIANTS: dict[str, Variant] = {
         lambda spec: fields(spec)["num_inference_steps"].pop("maximum"), WRAPPER, 1, "maximum is None", "wrapper"
     ),
     "a default is another": Variant(
-        lambda spec: fields(spec)["clip_skip"].update(default=1), WRAPPER, 1, "default is 1 in the spec", "wrapper"
+        lambda spec: double(fields(spec)["clip_skip"], "default"),
+        WRAPPER,
+        1,
+        "text2img.clip_skip: default is ",
+        "wrapper",
     ),
     "a default has the wrong type": Variant(
         lambda spec: fields(spec)["width"].update(default="wide"),
@@ -203,10 +238,10 @@ VARIANTS: dict[str, Variant] = {
         lambda spec: fields(spec)["safety_checker"].update(default="maybe"), None, 1, "'maybe' is not one of"
     ),
     "a request enum has one more": Variant(
-        lambda spec: fields(spec)["safety_checker"].update(enum=["yes", "no", "strict"]),
+        lambda spec: fields(spec)["safety_checker"].update(enum=["yes", "no", "zeta"]),
         WRAPPER,
         1,
-        "enum is ['no', 'strict', 'yes']",
+        "enum is ['no', 'yes', 'zeta']",
         "wrapper",
     ),
     "a request enum has one less": Variant(
@@ -294,7 +329,11 @@ VARIANTS: dict[str, Variant] = {
     "a schema has another name": Variant(_renamed_schema, WRAPPER, 1, "matches nothing"),
     "a schema has a title": (
         Variant(
-            lambda spec: schema(spec, REQUEST).update(title="Text To Image"), WRAPPER, 1, "no module named", "wrapper"
+            lambda spec: schema(spec, REQUEST).update(title="Text To Image"),
+            WRAPPER,
+            1,
+            "generated class has another name",
+            "wrapper",
         )
     ),
     "an operation has a tag": Variant(
@@ -302,6 +341,9 @@ VARIANTS: dict[str, Variant] = {
     ),
     "a schema has another name that the overlay refers to": Variant(
         _renamed_error, WRAPPER, 1, "the reference '#/components/schemas/ImageGenerationErrorResponse' leads nowhere"
+    ),
+    "two operations that become one function": Variant(
+        lambda spec: _new_operation(spec, "text2img-"), WRAPPER, 1, "both become text2img.py"
     ),
     "two operations of one name": Variant(lambda spec: _new_operation(spec, "text2img"), WRAPPER, 1, "text2img"),
     "a recursive schema in a request": Variant(
@@ -350,6 +392,34 @@ VARIANTS: dict[str, Variant] = {
     "Swagger 2": Variant(
         lambda spec: spec.pop("openapi") and spec.update(swagger="2.0"), None, 1, "this is Swagger 2.0"
     ),
+    "a body that may be missing": Variant(
+        lambda spec: post(spec)["requestBody"].pop("required"), WRAPPER, 1, "POST /text2img body: widened", "wrapper"
+    ),
+    "a named size with another bound": Variant(
+        lambda spec: (
+            spec["components"]["schemas"].update(Size={"type": "integer", "minimum": 1024, "maximum": 1504}),
+            fields(spec).update(width={"$ref": "#/components/schemas/Size", **fields(spec)["width"]}),
+        ),
+        BREAKING,
+        3,
+        '"maximum"',
+    ),
+    "texts of an answer are encoded": Variant(
+        lambda spec: fields(spec, SUCCESS)["output"]["items"].update(contentEncoding="base64"),
+        BREAKING,
+        3,
+        "contentEncoding",
+        "breaking",
+    ),
+    "the service calls back": Variant(
+        lambda spec: post(spec).update(
+            callbacks={"done": {"{$request.body#/webhook}": {"post": {"responses": {"200": {"description": "d"}}}}}}
+        ),
+        WRAPPER,
+        1,
+        "POST /text2img: notice",
+        "wrapper",
+    ),
     "OpenAPI 4": Variant(lambda spec: spec.update(openapi="4.0.0"), None, 1, "openapi is '4.0.0'"),
     "no operation": Variant(lambda spec: spec.update(paths={}), None, 1, "has no operation"),
     # --- what the overlay says too ---------------------------------------------------------------
@@ -357,7 +427,7 @@ VARIANTS: dict[str, Variant] = {
         lambda spec: fields(spec)["samples"].update(minimum=1),
         SAFE,
         1,
-        "overlay action 7, $.components.schemas.TextToImageRequest.properties.samples, says what the vendor now",
+        "TextToImageRequest.properties.samples, says what the vendor now",
         "overlay",
     ),
     "the vendor ships another thing than an action adds": Variant(

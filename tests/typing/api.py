@@ -38,7 +38,7 @@ from modelslab_pony.testing import SimulatedJob, Simulator, Submission, faults
 def blocking() -> None:
     with PonyClient(poll=PollPolicy(min_delay=2), retry=RetryPolicy(attempts=1), timeout=30.0) as pony:
         assert_type(pony, PonyClient)
-        generation = pony.text2img("a lighthouse", width=1152, sampler="Euler a", seed=None, extra={"vae": "x"})
+        generation = pony.text2img("a lighthouse", width=1152, sampler="Euler a", seed=None, extra={"zeta": "x"})
         assert_type(generation, Generation)
         assert_type(generation.images, tuple[Image, ...])
         assert_type(generation.seed, int | None)

@@ -90,6 +90,8 @@ def test_what_the_vendor_ships_itself_is_a_problem() -> None:
 def test_an_action_that_still_adds_something_is_not_dropped() -> None:
     """Its author has to take out what the vendor has; meanwhile only the rest is applied."""
     vendor = spec_with({"type": "string", "minLength": 1, "required": ["a"]})
+    _, (problem,) = examine(vendor, with_text({"minLength": 1, "maxLength": 9}))
+    assert not problem.droppable
     update = {"minLength": 1, "maxLength": 9, "required": ["a", "b"]}
     result, (problem,) = examine(vendor, with_text(update))
     assert not problem.droppable
@@ -121,8 +123,87 @@ def test_a_correction_says_what_it_replaces() -> None:
     _, (problem,) = examine(spec_with({"type": "integer"}), correction)
     assert problem.droppable
     _, (problem,) = examine(spec_with({}), correction)
-    assert "the vendor has null" in problem.said
+    assert "the vendor has nothing" in problem.said
     assert not problem.droppable
+
+
+@pytest.mark.parametrize("replaced", ["string", {"typo": "string"}, {"type": "string", "format": "x"}])
+def test_what_is_replaced_is_shaped_as_what_replaces_it(replaced: Any) -> None:
+    """A slip in it would be a correction that nobody holds to the vendor's word."""
+    text = json.dumps(with_text({"type": "integer"}, **{"x-replaces": replaced}))
+    with pytest.raises(SpecError, match=r"x-replaces has .*, which update has not"):
+        read_overlay("overlay", text)
+
+
+def test_the_way_out_is_ready_to_be_copied() -> None:
+    """What the vendor says, as it has to stand in the action."""
+    vendor = {**SPEC, "info": {"title": "Theirs", "version": "1", "contact": {"name": "n"}}}
+    update = {"title": "Ours", "contact": {"name": "o"}}
+    _, (problem,) = examine(vendor, overlay(action(target="$.info", update=update)))
+    stated = json.loads(problem.said.partition("x-replaces: ")[2])
+    assert stated == {"title": "Theirs", "contact": {"name": "n"}}
+    fixed = overlay(action(target="$.info", update=update, **{"x-replaces": stated}))
+    assert apply(vendor, fixed)["info"] == {"version": "1", **update}
+
+
+def test_one_of_several_places_is_not_all() -> None:
+    """What the vendor ships at one of them is still needed at the others."""
+    vendor = {**SPEC, "components": {"schemas": {"A": {"x": 1}, "B": {}}}}
+    both = overlay(action(target="$.components.schemas[*]", update={"x": 1}))
+    result, (problem,) = examine(vendor, both)
+    assert not problem.droppable
+    assert result["components"]["schemas"] == {"A": {"x": 1}, "B": {"x": 1}}
+    _, (problem,) = examine({**SPEC, "components": {"schemas": {"A": {"x": 1}, "B": {"x": 1}}}}, both)
+    assert problem.droppable
+
+
+@pytest.mark.parametrize(
+    ("base", "update", "same"),
+    [
+        ({"type": ["string", "null"]}, {"type": "integer"}, False),
+        ({"type": ["string", "null"]}, {"type": "string"}, False),
+        ({"a.b": 1, "a": {}}, {"a": {"b": 1}, "a.b": 1}, True),
+        ({"a": {"x": 1}}, {"a": {}}, True),
+        ({"a": []}, {"a": []}, True),
+        ({"a": [True]}, {"a": [1]}, None),
+    ],
+)
+def test_a_place_is_met_as_it_is_merged(base: dict[str, Any], update: dict[str, Any], same: bool | None) -> None:
+    """A text in the place of a list replaces it; an empty object adds nothing; a name with a dot is one name."""
+    result, problems = examine(spec_with(base), with_text(update))
+    assert [("the same at" in problem.said) for problem in problems] == ([] if same is None else [same])
+    if same is not None:
+        assert set(base) <= set(result["components"]["schemas"]["Text"])
+
+
+def test_a_copy_over_what_is_there_is_a_problem() -> None:
+    """And so is a copy of nothing."""
+    vendor = {**SPEC, "components": {"schemas": {"A": {"x": 1}, "B": {"x": 2}}}}
+    _, (problem,) = examine(
+        vendor,
+        overlay(
+            {
+                "target": "$.components.schemas.B",
+                "description": "why",
+                "x-source": "where",
+                "copy": "$.components.schemas.A",
+            }
+        ),
+    )
+    assert "contradicts the vendor" in problem.said
+    _, (problem,) = examine(
+        vendor,
+        overlay({"target": "$.components.schemas.B", "description": "why", "x-source": "where", "copy": "$.gone"}),
+    )
+    assert "matches nothing" in problem.said
+
+
+@pytest.mark.parametrize("target", ["$..[", "$.paths[0]", "$.servers[0]"])
+def test_what_the_libraries_stumble_over_is_named(target: str) -> None:
+    """With the action, and no traceback."""
+    vendor = {**SPEC, "servers": [{"url": "https://a"}]}
+    with pytest.raises(SpecError, match=r"overlay action 1, \$"):
+        apply(vendor, overlay(action(target=target, update={"x": 1})))
 
 
 def test_every_problem_is_told_at_once() -> None:

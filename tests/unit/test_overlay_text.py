@@ -121,6 +121,26 @@ def test_ours_has_comments_for_its_sections() -> None:
         assert ("  # --- names -" in left) == (number != 1)
 
 
+def test_a_comment_inside_the_action_before_is_its_own() -> None:
+    """It is deeper than the dash."""
+    text = TEXT.replace("  # About c\n", "      # about the list\n")
+    assert "      # about the list\n" in without(text, [3])
+
+
+def test_line_ends_and_odd_letters_are_kept() -> None:
+    """To the byte."""
+    text = TEXT.replace("# The head", "# The h\u00e9ad").replace("\n", "\r\n")
+    assert without(text, [3]) == text.replace("  # About c\r\n  - target: $.c\r\n    update: *a\r\n", "")
+
+
+@pytest.mark.parametrize("use", ["update: {k: *a}", "update: [*a]"])
+def test_an_anchor_that_cannot_move_is_refused(use: str) -> None:
+    """A block does not go into braces."""
+    text = TEXT.replace("        a: *a\n        list:\n          - *a\n", "").replace("update: *a", use)
+    with pytest.raises(SpecError, match="cannot be cut out of the overlay: drop them by hand"):
+        without(text, [1])
+
+
 def test_what_cannot_be_cut_out_is_refused() -> None:
     """Rather than to leave another overlay."""
     text = "overlay: 1.1.0\nactions: [{target: $.a}, {target: $.b}]\n"

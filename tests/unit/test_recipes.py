@@ -69,7 +69,7 @@ common: dict[str, Any] = {
     "webhook": st.none() | st.just("https://hook.example/done"),
     "track_id": st.none() | texts,
     "sampler": st.none() | st.sampled_from(sorted(samplers.SAMPLERS)).map(str.upper),
-    "extra": st.dictionaries(st.sampled_from(["vae", "lora_model", "upscale"]), json_values, max_size=2),
+    "extra": st.dictionaries(st.sampled_from(["zeta", "lora_model", "upscale"]), json_values, max_size=2),
 }
 requests: st.SearchStrategy[Request] = st.one_of(
     st.builds(TextToImage, texts, width=sizes, height=sizes, num_inference_steps=st.integers(20, 50), **common),

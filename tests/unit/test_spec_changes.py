@@ -24,6 +24,10 @@ def json_of(schema: Spec) -> Spec:
     return {"content": {"application/json": {"schema": schema}}}
 
 
+def pattern_of(name: str) -> Spec:
+    return {"type": "object", "patternProperties": {"^a": ref(name)}}
+
+
 FIELDS: Spec = {
     "text": {"type": "string", "minLength": 1, "maxLength": 9, "pattern": "^a", "format": "uri", "default": "a"},
     "number": {"type": "number", "minimum": 1, "maximum": 9, "multipleOf": 2, "exclusiveMinimum": 0},
@@ -34,6 +38,9 @@ FIELDS: Spec = {
     "maybe": {"type": ["string", "null"]},
     "choice": {"oneOf": [{"type": "string"}, {"type": "integer"}]},
     "other": ref("Other"),
+    "sized": ref("Size"),
+    "parted": {"allOf": [{"maximum": 5}, {"maximum": 10}, {"maximum": 20}]},
+    "patterned": pattern_of("Size"),
 }
 SPEC: Spec = {
     "openapi": "3.1.0",
@@ -60,6 +67,7 @@ SPEC: Spec = {
             "Tell": {"type": "object", "required": ["text"], "properties": FIELDS},
             "Wait": {"type": "object", "properties": {"status": {"const": "wait"}, "tell": ref("Tell")}},
             "Other": {"type": "object", "properties": {"ask": ref("Other"), "flag": {"type": "boolean"}}},
+            "Size": {"type": "integer", "maximum": 12},
             "Unused": {"type": "object"},
         },
         "responses": {"No": {"description": "d", **json_of({"type": "object", "properties": {"why": {}}})}},
@@ -140,13 +148,34 @@ SCHEMAS: dict[str, tuple[Callable[[Spec, Spec], object], Level, Level]] = {
     "any of them, and not one": (lambda _, f: f["choice"].update(anyOf=f["choice"].pop("oneOf")), WRAPPER, WRAPPER),
     "unknown fields may come": (lambda _, f: f["inner"].pop("additionalProperties"), WRAPPER, WRAPPER),
     "unknown fields may not come": (lambda s, _: s.update(additionalProperties=False), BREAKING, SAFE),
-    "a keyword that nobody knows comes": (lambda _, f: f["whole"].update({"if": {"minimum": 1}}), BREAKING, SAFE),
+    "a keyword that nobody knows comes": (lambda _, f: f["whole"].update({"if": {"minimum": 1}}), BREAKING, BREAKING),
+    "a text is something else inside": (lambda _, f: f["word"].update(contentEncoding="base64"), BREAKING, BREAKING),
+    "a list's first is another": (lambda _, f: f["list"].update(prefixItems=[{"type": "integer"}]), BREAKING, BREAKING),
+    "fields of a pattern come": (lambda _, f: f["inner"].update(patternProperties={"^b": {}}), BREAKING, BREAKING),
+    "a reference and a bound beside it": (
+        lambda _, f: f.update(other={**ref("Other"), "required": ["flag"]}),
+        BREAKING,
+        WRAPPER,
+    ),
+    "a named type with a lower maximum beside": (
+        lambda _, f: f.update(sized={**ref("Size"), "maximum": 9}),
+        BREAKING,
+        SAFE,
+    ),
+    "a third of the same": (
+        lambda _, f: f.update(parted={"allOf": [{"maximum": 5}, {"maximum": 4}, {"maximum": 20}]}),
+        BREAKING,
+        SAFE,
+    ),
+    "what is below a pattern": (lambda _, f: f.update(patterned=pattern_of("Other")), BREAKING, BREAKING),
+    "nothing may be there": (lambda _, f: f.update(whole=False), BREAKING, BREAKING),
     "another keyword that nobody knows comes": (
         lambda _, f: f["inner"].update({"not": {"type": "null"}}),
         BREAKING,
         SAFE,
     ),
-    "read only": (lambda _, f: f["whole"].update(readOnly=True), WRAPPER, WRAPPER),
+    "read only": (lambda _, f: f["whole"].update(readOnly=True), BREAKING, SAFE),
+    "write only": (lambda _, f: f["whole"].update(writeOnly=True), SAFE, BREAKING),
     "words": (lambda _, f: f["whole"].update(description="d", title="t", example=1, deprecated=True), SAFE, SAFE),
     "a vendor's own word": (lambda _, f: f["whole"].update({"x-order": 1}), SAFE, SAFE),
     "everything in a part": (
@@ -196,6 +225,35 @@ DOCUMENTS: dict[str, tuple[Callable[[Spec], object], Level, str]] = {
     "the second server": (lambda s: s["servers"].pop(), SAFE, "words"),
     "a server of a path": (lambda s: s["paths"]["/x/{id}"].update(servers=[{"url": "https://c"}]), BREAKING, "server"),
     "a server of an operation": (lambda s: post(s).update(servers=[{"url": "https://c"}]), BREAKING, "server"),
+    "a variable of the first server": (
+        lambda s: s["servers"][0].update(url="https://{h}.example", variables={"h": {"default": "b"}}),
+        BREAKING,
+        "server",
+    ),
+    "the same server, with a variable": (
+        lambda s: s["servers"][0].update(url="https://{h}.example", variables={"h": {"default": "a"}}),
+        SAFE,
+        "words",
+    ),
+    "what the service calls back": (lambda s: post(s).update(callbacks={"done": {}}), WRAPPER, "notice"),
+    "a header of an answer": (
+        lambda s: post(s)["responses"]["200"].update(headers={"Retry-After": {"schema": {"type": "integer"}}}),
+        WRAPPER,
+        "header",
+    ),
+    "how the body is written": (
+        lambda s: post(s)["requestBody"]["content"]["application/json"].update(encoding={"__a": {"explode": True}}),
+        BREAKING,
+        "unknown",
+    ),
+    "what nobody knows of an operation": (lambda s: post(s).update(query={}), BREAKING, "unknown"),
+    "what nobody knows of an answer": (lambda s: post(s)["responses"]["200"].update(query={}), BREAKING, "unknown"),
+    "another dialect": (lambda s: s.update(jsonSchemaDialect="https://d"), BREAKING, "unknown"),
+    "a place within a schema is referred to": (
+        lambda s: schema(s, "Other")["properties"].update(flag={"$ref": "#/components/schemas/Tell/properties/whole"}),
+        BREAKING,
+        "changed",
+    ),
     "security": (lambda s: s.update(security=[{"k": []}]), BREAKING, "security"),
     "security of an operation": (lambda s: post(s).update(security=[{"k": []}]), BREAKING, "security"),
     "no security, said so": (lambda s: s.update(security=[]), SAFE, "wording"),
@@ -209,7 +267,7 @@ DOCUMENTS: dict[str, tuple[Callable[[Spec], object], Level, str]] = {
     "a parameter is written another way": (
         lambda s: post(s)["parameters"][0].update(explode=False),
         BREAKING,
-        "changed",
+        "unknown",
     ),
     "a parameter's words": (lambda s: post(s)["parameters"][0].update(description="e"), SAFE, "words"),
     "a parameter's type": (lambda s: post(s)["parameters"][0].update(schema={"type": "integer"}), BREAKING, "changed"),
@@ -330,6 +388,68 @@ def test_a_change_is_said_once() -> None:
         c.level for c in found(lambda s: (s["info"].update(version="2"), schema(s, "Ask")["properties"].pop("whole")))
     ]
     assert levels == [BREAKING, SAFE]
+
+
+def test_a_change_below_a_name_is_found_wherever_it_is_used() -> None:
+    """Also where a keyword is compared word by word, and where the name is but a part."""
+    spec = copy.deepcopy(SPEC)
+    for name in ("not", "contains", "propertyNames", "if"):
+        schema(spec, "Ask")["properties"][name] = {name: ref("Size")}
+    schema(spec, "Ask")["properties"]["part"] = {"allOf": [ref("Size"), {"minimum": 1}]}
+    del schema(spec, "Ask")["properties"]["sized"]
+    del schema(spec, "Tell")["properties"]["sized"]
+    new = copy.deepcopy(spec)
+    schema(new, "Size").update(maximum=6)
+    places = {c.difference.place for c in changes(spec, new) if c.level is BREAKING}
+    assert {"Ask.not", "Ask.contains", "Ask.propertyNames", "Ask.if", "Ask.part", "Ask.patterned"} <= places
+
+
+def test_a_part_with_fields_of_its_own_is_not_its_name() -> None:
+    """What stands beside a reference is compared at each place."""
+    composite = {"allOf": [ref("Other")], "required": ["flag"]}
+    for beside in (composite, {**ref("Other"), "required": ["flag"]}, {"oneOf": [ref("Other")], "required": ["flag"]}):
+        new = copy.deepcopy(SPEC)
+        schema(new, "Ask")["properties"].update(again=ref("Other"), other=beside)
+        assert worst(changes(SPEC, new)) is BREAKING
+
+
+def test_no_security_is_not_the_documents() -> None:
+    """An operation may take back what the document demands."""
+    guarded = {**copy.deepcopy(SPEC), "security": [{"k": []}]}
+    free = copy.deepcopy(guarded)
+    post(free)["security"] = []
+    assert [c.difference.turn for c in changes(guarded, free)] == ["security"]
+    post(guarded)["security"] = [{"k": []}]
+    assert [c.difference.turn for c in changes({**SPEC, "security": [{"k": []}]}, guarded)] == ["wording"]
+
+
+def test_two_changes_at_one_place_are_two() -> None:
+    """The graver one is not lost behind the other."""
+
+    def form(spec: Spec) -> None:
+        content = post(spec)["requestBody"]["content"]
+        content["multipart/form-data"] = content.pop("application/json")
+
+    vendor, effective = found(form), found(form)
+    assert [c.level for c in for_the_client(vendor, effective)] == [BREAKING, WRAPPER]
+    assert [c.level for c in for_the_client(vendor, [c for c in effective if c.level is BREAKING])] == [
+        BREAKING,
+        BREAKING,
+    ]
+
+
+def test_many_names_are_compared_in_time() -> None:
+    """Schemas put together from each other, and hundreds of fields with other names."""
+    spec = copy.deepcopy(SPEC)
+    for number in range(40):
+        parts = [ref(f"D{number + 1}"), ref(f"D{number + 1}")]
+        spec["components"]["schemas"][f"D{number}"] = {"allOf": parts, "anyOf": [*parts, {"type": "string"}]}
+    spec["components"]["schemas"]["D40"] = {"type": "object"}
+    schema(spec, "Ask")["properties"] = {"d": ref("D0"), **{f"a{n}": {"type": "string"} for n in range(300)}}
+    new = copy.deepcopy(spec)
+    schema(new, "D40")["required"] = ["x"]
+    schema(new, "Ask")["properties"] = {"d": ref("D0"), **{f"b{n}": {"type": "string"} for n in range(300)}}
+    assert worst(changes(spec, new)) is BREAKING
 
 
 def test_the_overlay_may_say_the_same_already() -> None:

@@ -44,8 +44,8 @@ def properties(spec: dict[str, Any], schema: str) -> dict[str, Any]:
 
 EDITS: dict[str, tuple[Edit, str]] = {
     "a new optional field": (
-        lambda spec: properties(spec, "TextToImageRequest").update(vae={"type": "string"}),
-        "text2img.vae: the spec has this field, the wrapper has not",
+        lambda spec: properties(spec, "TextToImageRequest").update(zeta={"type": "string"}),
+        "text2img.zeta: the spec has this field, the wrapper has not",
     ),
     "a changed maximum": (
         lambda spec: properties(spec, "ImageToImageRequest")["width"].update(maximum=4096),

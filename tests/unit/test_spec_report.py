@@ -19,9 +19,9 @@ FOUND = [
 ]
 
 
-def text_of(found: list[Change]) -> str:
+def text_of(found: list[Change], width: int = 200) -> str:
     file = io.StringIO()
-    Console(file=file, width=200, force_terminal=False).print(table(found))
+    Console(file=file, width=width, force_terminal=False).print(table(found, width))
     return file.getvalue()
 
 
@@ -34,11 +34,13 @@ def test_a_count_says_each_class() -> None:
 
 def test_the_table_has_what_changed() -> None:
     """And no control character of the spec's, which a terminal would obey."""
-    said = text_of(FOUND)
-    assert "breaking" in said
-    assert "Ask.width" in said
-    assert "2048" in said
-    assert "\x1b" not in said
+    assert "\x1b" not in text_of(FOUND) + text_of(FOUND, 80)
+    assert "│ breaking │ request │ Ask.width" in text_of(FOUND)
+    assert text_of(FOUND, 80).splitlines()[:3] == [
+        "breaking  request Ask.width",
+        "    maximum: 2048 -> 1024",
+        "    refused",
+    ]
 
 
 def test_the_markdown_has_the_table_and_nothing_of_the_specs_making() -> None:

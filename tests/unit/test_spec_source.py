@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,15 @@ def page(*blocks: str, words: str = "yaml openapi.json POST /x") -> str:
         pytest.param(page('{"openapi": "3.1.0", "info": {"title": "t"}, "paths": {}}\n'), id="a page with JSON"),
         pytest.param(f"---\nopenapi: POST /x\n---\n<Note>n</Note>\n{page(YAML)}", id="a page with front matter"),
         pytest.param(f"<Note>n</Note>\n\n{page(YAML)}", id="a page that begins with a tag"),
+        pytest.param(f"[badge](b.svg) {{x}}\n{page(YAML)}", id="a page that begins with a link"),
+        pytest.param(f"{{/* a comment */}}\n{page(YAML)}", id="a page that begins with a brace"),
+        pytest.param(f"<CodeGroup>\n```yaml\n{YAML}```\n</CodeGroup>\n", id="a block below a tag"),
+        pytest.param(page('{"info":{"title":"t"},"openapi":"3.1.0","paths":{}}\n'), id="a page with JSON in one line"),
+        pytest.param(f"openapi: 3 things\n\n{page(YAML)}", id="a page with prose like it"),
+        pytest.param(
+            "info:\n  title: t\npaths: {}\nopenapi: 3.1.0\n".replace("  title: t\n", "  title: t\n  # ```yaml\n"),
+            id="YAML in another order",
+        ),
         pytest.param(f"1. one\n\n   ~~~yaml\n   {YAML.replace(chr(10), chr(10) + '   ')}~~~\n", id="in a list"),
     ],
 )
@@ -76,7 +86,7 @@ REFUSED = {
     "JSON with a key twice": ('{"openapi": "3.1.0", "a": 1, "a": 2}', "'a' stands twice in one object"),
     "JSON with no number": ('{"openapi": "3.1.0", "a": NaN}', "holds what JSON cannot"),
     "JSON with half a letter": ('{"openapi": "3.1.0", "a": "\\ud800"}', "holds what JSON cannot"),
-    "a JSON list": ("[1]", "spec is no OpenAPI document but a list"),
+    "a JSON list": ("[1]", "spec has no OpenAPI document"),
     "very deep JSON": ('{"a":' * 100_000, "spec cannot be read"),
     "malformed YAML": ("openapi: 3.1.0\na: [1\n", "spec is malformed YAML: .* at line 3, column 1"),
     "YAML with a key twice": ("openapi: 3.1.0\nopenapi: 3.1.1\n", 'duplicate key "openapi"'),
@@ -84,7 +94,7 @@ REFUSED = {
     "YAML with a tag": ("openapi: 3.1.0\na: !!python/name:os.system x\n", "could not determine a constructor"),
     "YAML with bytes": ("openapi: 3.1.0\na: !!binary aGk=\n", "bytes, which JSON does not know"),
     "YAML with a key that is no name": ("openapi: 3.1.0\n1.5: a\n", "the key 1.5 is no name"),
-    "YAML that holds itself": ("openapi: 3.1.0\na: &a\n  b: *a\n", "nested too deeply, or holds itself"),
+    "YAML that holds itself": ("openapi: 3.1.0\na: &a\n  b: *a\n", "written out, or holds itself"),
     "YAML that grows": (
         "openapi: 3.1.0\na: &a [1,1,1,1,1,1,1,1]\n"
         + "".join(
@@ -92,6 +102,14 @@ REFUSED = {
         ),
         "more than 100000 values once its aliases are written out",
     ),
+    "YAML with a number and a text for a key": ("openapi: 3.1.0\na: {401: x, '401': y}\n", "stands twice, as a number"),
+    "YAML that grows by merging": (
+        "openapi: 3.1.0\nm0: &m0 {a: 1}\n"
+        + "".join(f"m{n + 1}: &m{n + 1}\n  <<: [{', '.join([f'*m{n}'] * 9)}]\n" for n in range(8)),
+        "more than 100000 values",
+    ),
+    "YAML with another value than its tag": ("openapi: 3.1.0\na: !!bool maybe\n", "malformed YAML"),
+    "JSON that is deep": ('{"openapi": "3.1.0", "a": ' + "[" * 101 + "]" * 101 + "}", "nested more than 100 deep"),
     "a page that is cut off": (page(YAML).partition("paths")[0], "block at line 9 is not closed: .* cut off"),
 }
 
@@ -119,6 +137,14 @@ def test_pages_are_merged(tmp_path: Path) -> None:
     merged = read(sources)
     assert list(merged["paths"]) == ["/one", "/two"]
     assert merged["components"]["schemas"] == {"A": {"type": "object"}, "B": {}}
+
+
+@pytest.mark.parametrize("key", ["$ref", "minLength"])
+def test_a_schema_is_said_as_a_whole(key: str) -> None:
+    """A page that has less of it, or refers where the other writes it out, contradicts the other."""
+    one, two = (json.dumps({"openapi": "3.1.0", "components": {"schemas": {"A": a}}}) for a in ({}, {key: "x"}))
+    with pytest.raises(SpecError, match=re.escape(f"contradict each other at $.components.schemas.A.{key}:")):
+        merge([*parse("one", one), *parse("two", two)])
 
 
 @pytest.mark.parametrize("other", [{"type": "string"}, {"type": ["object"]}, {"type": True}, {"type": {"a": 1}}])
@@ -176,6 +202,20 @@ def test_an_address_that_does_not_answer_is_refused(respx_mock: respx.MockRouter
     respx_mock.get(ADDRESS).mock(side_effect=fault)
     with pytest.raises(SpecError, match=f"cannot be fetched: {str(fault) or 'ReadTimeout'}"):
         read([ADDRESS])
+
+
+def test_a_sample_in_a_description_is_not_the_spec() -> None:
+    """The document around it is."""
+    sample = f"```yaml\n{YAML}```\n".replace("\n", "\n    ")
+    (part,) = parse("spec", f"info:\n  title: t\n  description: |\n    {sample}\nopenapi: 3.0.0\npaths: {{/a: {{}}}}\n")
+    assert part.document["openapi"] == "3.0.0"
+
+
+@pytest.mark.parametrize("address", ["http://[::1/x", "http://a..b/x", f"http://{'a' * 64}.example/"])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    """With what is wrong."""
+    with pytest.raises(SpecError, match=r"cannot be fetched|is no address"):
+        read([address])
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

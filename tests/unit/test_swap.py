@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,6 +63,13 @@ def files(folder: Path) -> dict[str, str]:
     }
 
 
+def decide(root: Path, new: Path) -> None:
+    """Leave a replacement as one leaves it who dies right after the decision."""
+    shutil.copytree(new, root / swap.ASIDE / "new")
+    plan = {path.name: {"old": swap.digest(root / path.name), "new": swap.digest(path)} for path in new.iterdir()}
+    (root / swap.ASIDE / swap.PLAN).write_text(json.dumps(plan), "utf-8")
+
+
 def new_names(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in folder.iterdir()}
 
@@ -106,8 +115,7 @@ def test_a_kill_of_who_finishes_is_finished_by_the_next(tmp_path: Path) -> None:
     steps = 0
     for first in range(1, 60):
         root = fill(tmp_path / f"root{first}", OLD)
-        aside = fill(root / swap.ASIDE / "new", NEW).parent
-        (aside / swap.PLAN).write_text('["a.json", "folder"]', "utf-8")
+        decide(root, new)
         code = killed(tmp_path, root, first, "finish")
         if code == 0:
             break
@@ -117,14 +125,71 @@ def test_a_kill_of_who_finishes_is_finished_by_the_next(tmp_path: Path) -> None:
         assert files(root) == NEW
         assert not (root / swap.ASIDE).exists()
     assert steps > 8
-    assert new.is_dir()
+
+
+@pytest.mark.parametrize("name", ["a.json", "folder/one", "folder/mine"])
+def test_what_somebody_changed_meanwhile_is_kept(name: str, tmp_path: Path) -> None:
+    """Nothing at all is replaced, until who changed it has decided."""
+    root = fill(tmp_path / "root", OLD)
+    decide(root, fill(tmp_path / "new", NEW))
+    fill(root, {name: "mine"})
+    before = files(root)
+    with pytest.raises(swap.UnfinishedError, match="was changed after its replacement was decided"):
+        swap.finish(root)
+    assert files(root) == before
+    shutil.rmtree(root / swap.ASIDE)
+    swap.put(root, new_names(tmp_path / "new"))
+    assert files(root) == NEW
+
+
+def test_what_is_taken_back_meanwhile_is_replaced_again(tmp_path: Path) -> None:
+    """As by a checkout of the old state, in the middle of it: all are new, and none is lost."""
+    root = fill(tmp_path / "root", OLD)
+    decide(root, fill(tmp_path / "new", NEW))
+    aside = root / swap.ASIDE
+    for step in range(1, 40):
+        if killed(tmp_path, root, step, "finish") == 0:
+            break
+        if not aside.exists() or not (aside / swap.PLAN).exists():
+            continue
+        shutil.rmtree(root / "folder", ignore_errors=True)
+        fill(root, OLD)
+    swap.finish(root)
+    assert files(root) == NEW
+
+
+@pytest.mark.parametrize("text", ["", "3", "[]", '{"../a.json": {"old": null, "new": null}}', '{"a.json": 1}'])
+def test_what_is_no_plan_is_not_carried_out(text: str, tmp_path: Path) -> None:
+    """Whoever wrote it; it is said what to remove."""
+    root = fill(tmp_path / "root", OLD)
+    decide(root, fill(tmp_path / "new", NEW))
+    (root / swap.ASIDE / swap.PLAN).write_text(text, "utf-8")
+    with pytest.raises(swap.UnfinishedError, match=r"is no plan of a replacement: remove .*\.generated-next"):
+        swap.finish(root)
+    assert files(root) == OLD
+
+
+def test_what_cannot_be_replaced_is_told_before_it_is_decided(tmp_path: Path) -> None:
+    """A link, a file in the place of a folder, something in the way."""
+    new = fill(tmp_path / "new", NEW)
+    roots = [fill(tmp_path / name, OLD) for name in ("link", "file", "way")]
+    for root in roots[:2]:
+        shutil.rmtree(root / "folder")
+    (roots[0] / "folder").symlink_to(tmp_path)
+    (roots[1] / "folder").write_text("x", "utf-8")
+    (roots[2] / swap.ASIDE).write_text("x", "utf-8")
+    for root in roots:
+        with pytest.raises(OSError, match=r"cannot be replaced|is no folder|is in the way"):
+            swap.put(root, new_names(new))
+        assert (root / "a.json").read_text("utf-8") == "old"
+        assert not (root / swap.ASIDE / swap.PLAN).exists()
 
 
 def test_what_was_not_decided_is_removed(tmp_path: Path) -> None:
     """It was written aside, and says nothing."""
     root = fill(tmp_path / "root", OLD)
     fill(root / swap.ASIDE / "new", NEW)
-    (root / swap.ASIDE / "plan.json.draft").write_text('["a.json"]', "utf-8")
+    (root / swap.ASIDE / "plan.json.draft").write_text("{}", "utf-8")
     assert not swap.finish(root)
     assert files(root) == OLD
     assert not (root / swap.ASIDE).exists()
@@ -152,11 +217,17 @@ def test_make_finishes_first(tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text("utf-8"), "utf-8")
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "swap.py").write_text((SCRIPTS / "swap.py").read_text("utf-8"), "utf-8")
-    fill(tmp_path, {"a.json": "old"})
-    fill(tmp_path / swap.ASIDE / "new", {"a.json": "new"})
-    (tmp_path / swap.ASIDE / swap.PLAN).write_text('["a.json"]', "utf-8")
+    fill(tmp_path, OLD)
+    decide(tmp_path, fill(tmp_path / "new", NEW))
     done = subprocess.run(["make", "help"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "finishing a replacement of generated files that was cut off" in done.stdout
     assert (tmp_path / "a.json").read_text("utf-8") == "new"
+    assert (tmp_path / "folder" / "three").read_text("utf-8") == "new"
     done = subprocess.run(["make", "help"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "finishing" not in done.stdout
+    decide(tmp_path, fill(tmp_path / "new", {"a.json": "newer"}))
+    fill(tmp_path, {"a.json": "mine"})
+    done = subprocess.run(["make", "help"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "a.json was changed after its replacement was decided" in done.stderr
+    assert (tmp_path / "a.json").read_text("utf-8") == "mine"
