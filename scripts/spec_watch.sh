@@ -15,37 +15,48 @@ refused=
 make regenerate SPEC="$PAGES" ACCEPT="breaking wrapper overlay" REPORT="$report" || refused=yes
 
 title() { sed -n '3s/\*\*//gp' "$report" | cut -c1-120; } # "written: 3 changes: 1 breaking, 2 safe."
+body() { head -c 60000 "$report"; }                          # a text of GitHub's may have 65536 letters
+refusal="The vendor's spec cannot be taken as it is"
+issue=$(gh issue list --state open --search "in:title \"$refusal\"" --json number --jq '.[0].number // empty')
 
 if [ -n "$refused" ]; then
   if [ ! -s "$report" ]; then
     echo "spec-watch: it ended before there was a report" >&2
     exit 1
   fi
-  known=$(gh issue list --state open --search 'in:title "The vendor'"'"'s spec cannot be taken"' --json number --jq '.[0].number // empty')
-  if [ -n "$known" ]; then
-    gh issue edit "$known" --body-file "$report"
+  if [ -n "$issue" ]; then
+    body | gh issue edit "$issue" --body-file -
   else
-    gh issue create --title "The vendor's spec cannot be taken as it is" --body-file "$report"
+    body | gh issue create --title "$refusal" --body-file -
   fi
   echo "spec-watch: refused; an issue says why" >&2
   exit 1
 fi
+if [ -n "$issue" ]; then gh issue close "$issue" --comment "It can be taken again."; fi
 
 if [ -z "$(git status --porcelain)" ]; then
   echo "spec-watch: no change"
   exit 0
 fi
 
+known=$(gh pr list --state open --head "$branch" --json number --jq '.[0].number // empty')
+if git fetch --quiet origin "$branch" 2>/dev/null; then
+  if git log --format=%an HEAD..FETCH_HEAD | grep -qvx spec-watch; then
+    # Somebody is teaching the wrapper there: that is theirs.
+    echo "spec-watch: $branch has the work of others, and is left alone" >&2
+    if [ -n "$known" ]; then body | gh pr comment "$known" --body-file -; fi
+    exit 0
+  fi
+fi
 git switch --quiet --force-create "$branch"
 git add --all
 git -c user.name=spec-watch -c user.email=spec-watch@users.noreply.github.com \
   commit --quiet --message "The vendor's spec as it is now" --message "$(title)"
 git push --quiet --force origin "$branch"
-known=$(gh pr list --state open --head "$branch" --json number --jq '.[0].number // empty')
 if [ -n "$known" ]; then
-  gh pr edit "$known" --title "The vendor's spec: $(title)" --body-file "$report"
+  body | gh pr edit "$known" --title "The vendor's spec: $(title)" --body-file -
 else
-  gh pr create --head "$branch" --title "The vendor's spec: $(title)" --body-file "$report"
+  body | gh pr create --head "$branch" --title "The vendor's spec: $(title)" --body-file -
 fi
 # A push with the workflow's own token starts no checks; this does.
 gh workflow run ci.yml --ref "$branch"

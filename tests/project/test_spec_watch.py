@@ -25,6 +25,7 @@ exit 0
 GH = """#!/usr/bin/env bash
 echo "gh $*" >>"$LOG"
 case "$1 $2" in "pr list" | "issue list") echo "$KNOWN" ;; esac
+case "$*" in *--body-file*) cat >/dev/null ;; esac
 """
 
 
@@ -65,6 +66,7 @@ def watch(checkout: Path, made: str, known: str = "") -> tuple[int, list[str]]:
     command = ["bash", str(checkout / "scripts" / SCRIPT.name)]
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     called = log.read_text("utf-8").splitlines()
+    log.unlink()
     expected = (
         "make regenerate SPEC=https://docs.example/one.md https://docs.example/two.md ACCEPT=breaking wrapper overlay "
     )
@@ -74,23 +76,41 @@ def watch(checkout: Path, made: str, known: str = "") -> tuple[int, list[str]]:
 
 def test_nothing_changed(checkout: Path) -> None:
     """No branch, no pull request."""
-    assert watch(checkout, "nothing") == (0, [])
+    code, called = watch(checkout, "nothing")
+    assert (code, [line.split()[1:3] for line in called]) == (0, [["issue", "list"]])
 
 
 def test_a_change_is_proposed(checkout: Path) -> None:
     """Pushed to a branch of its own, with the report as the text; its checks are started."""
     code, called = watch(checkout, "change")
     assert code == 0
-    assert [line.split()[1:3] for line in called] == [["pr", "list"], ["pr", "create"], ["workflow", "run"]]
-    assert "--title The vendor's spec: written: 1 change: 1 safe." in called[1]
-    assert called[2] == "gh workflow run ci.yml --ref spec-watch"
+    words = [line.split()[1:3] for line in called]
+    assert words == [["issue", "list"], ["pr", "list"], ["pr", "create"], ["workflow", "run"]]
+    assert "--title The vendor's spec: written: 1 change: 1 safe." in called[2]
+    assert called[3] == "gh workflow run ci.yml --ref spec-watch"
     assert git("show", "spec-watch:openapi.json", cwd=checkout.parent / "origin") == "new\n"
 
 
 def test_a_known_pull_request_is_renewed(checkout: Path) -> None:
-    """The next week, there is one still."""
+    """The next week, there is one still; an issue of a week before is closed."""
+    assert watch(checkout, "change")[0] == 0
+    git("switch", "--quiet", "-", cwd=checkout)
     code, called = watch(checkout, "change", known="7")
-    assert (code, called[1].split()[1:4]) == (0, ["pr", "edit", "7"])
+    assert code == 0
+    assert [" ".join(called[n].split()[:4]) for n in (1, 3)] == ["gh issue close 7", "gh pr edit 7"]
+
+
+def test_the_work_of_others_is_left_alone(checkout: Path) -> None:
+    """Whoever teaches the wrapper on that branch does not lose it on Monday; the report goes to the pull request."""
+    assert watch(checkout, "change")[0] == 0
+    (checkout / "wrapper").write_text("taught", "utf-8")
+    git("add", "--all", cwd=checkout)
+    git("-c", "user.name=me", "-c", "user.email=m@m", "commit", "--quiet", "--message", "taught", cwd=checkout)
+    git("push", "--quiet", "origin", "spec-watch", cwd=checkout)
+    git("switch", "--quiet", "-", cwd=checkout)
+    code, called = watch(checkout, "change", known="7")
+    assert (code, called[-1].split()[1:4]) == (0, ["pr", "comment", "7"])
+    assert git("show", "spec-watch:wrapper", cwd=checkout.parent / "origin") == "taught"
 
 
 @pytest.mark.parametrize(("known", "expected"), [("", ["issue", "create"]), ("9", ["issue", "edit"])])
@@ -99,7 +119,7 @@ def test_what_is_refused_is_an_issue(checkout: Path, known: str, expected: list[
     code, called = watch(checkout, "refuse", known)
     assert code == 1
     assert called[-1].split()[1:3] == expected
-    assert git("ls-remote", "origin", cwd=checkout) == ""
+    assert git("ls-remote", "origin", "spec-watch", cwd=checkout) == ""
 
 
 def test_the_workflow_runs_it_weekly() -> None:

@@ -209,7 +209,7 @@ VARIANTS: dict[str, Variant] = {
         "wrapper",
     ),
     "a bound is narrowed": Variant(
-        lambda spec: fields(spec)["height"].update(maximum=fields(spec)["height"]["maximum"] - 8),
+        lambda spec: halve(fields(spec)["samples"], "maximum"),
         BREAKING,
         3,
         '"maximum"',

@@ -7,21 +7,12 @@ from collections.abc import Callable
 from typing import Any, get_type_hints
 
 import pytest
-from attrs import fields
 
 from modelslab_pony import _raw
-from modelslab_pony.requests import (
-    KINDS,
-    ImageToImage,
-    ImageToImageOptions,
-    Inpaint,
-    InpaintOptions,
-    Request,
-    TextToImage,
-    TextToImageOptions,
-)
+from modelslab_pony.requests import KINDS, TextToImage, TextToImageOptions
 from modelslab_pony.testing._spec import effective_spec, operations
-from support.parity import disagreements
+from support import parity
+from support.parity import OPTIONS, disagreements, unlisted
 
 Edit = Callable[[dict[str, Any]], object]
 
@@ -218,19 +209,20 @@ def test_another_place_of_an_operation_is_no_difference() -> None:
     assert list(disagreements(spec)) == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "options", "named"),
-    [
-        (TextToImage, TextToImageOptions, {"prompt"}),
-        (ImageToImage, ImageToImageOptions, {"prompt", "init_image"}),
-        (Inpaint, InpaintOptions, {"prompt", "init_image", "mask_image"}),
-    ],
-)
-def test_the_keywords_of_a_method_are_the_fields(kind: type[Request], options: Any, named: set[str]) -> None:
+def test_the_keywords_of_a_method_are_the_fields() -> None:
     """An editor is told of every field beside those that the method names, with its type."""
-    hints = get_type_hints(kind)
-    expected = {item.name: hints[item.name] for item in fields(kind) if item.name not in named}
-    assert get_type_hints(options) == expected
+    assert list(unlisted()) == []
+    assert set(OPTIONS) == set(KINDS.values())
+
+
+def test_a_keyword_that_is_not_told_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that is told wrongly."""
+    hints = {name: hint for name, hint in get_type_hints(TextToImageOptions).items() if name != "width"}
+    told = type("told", (), {"__annotations__": {**hints, "height": str, "new": int}})
+    monkeypatch.setitem(parity.OPTIONS, TextToImage, (told, {"prompt"}))
+    said = set(unlisted())
+    assert {"text2img.width: told lacks it", "text2img.height: told has it with another type"} <= said
+    assert "text2img.new: told alone has it" in said
 
 
 def test_every_generation_has_its_request_class() -> None:
