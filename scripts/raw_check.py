@@ -114,8 +114,9 @@ def problems(spec: Document, folder: Path) -> Iterator[str]:
         fields = schema.get("properties", {})
         always = {field: sample(spec, fields.get(field)) for field in schema.get("required", ())}
         for field, inner in fields.items():
-            if resolved(spec, inner).get("format") == "binary":
-                continue  # a file, which is no JSON
+            node = resolved(spec, inner)
+            if not isinstance(node, dict) or node.get("format") == "binary":
+                continue  # anything, or a file, which is no JSON
             if said := _garbles(getattr(models, _class(name, schema)), {**always, field: sample(spec, inner)}):
                 yield f"  {name} garbles what it is given with {field!r}: {said}"
                 break
@@ -123,7 +124,9 @@ def problems(spec: Document, folder: Path) -> Iterator[str]:
 
 def sample(spec: Document, schema: Any, depth: int = 0) -> Any:
     """Return a value that a schema describes, as far as its classes go."""
-    node = resolved(spec, {} if schema is None else schema)
+    found = resolved(spec, schema)
+    # What may be anything is a text; so is what is too deep: a required field may lead to itself.
+    node: Document = found if isinstance(found, dict) and depth <= 2 * _DEPTH else {"type": "string"}
     if "enum" in node or "const" in node:
         return next((value for value in node.get("enum", [node.get("const")]) if value is not None), None)
     for choice in ("oneOf", "anyOf"):

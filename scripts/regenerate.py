@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         unchanged = "\nthe new state is decided, and not in its place yet"
     except BlockingIOError:
         _refuse(report, f"another program is replacing files in {run.root}: wait for it")
-    except (SpecError, OSError) as error:
+    except (SpecError, OSError, RecursionError) as error:
         _refuse(report, str(error))
     except KeyboardInterrupt:
         _refuse(report, "interrupted")
@@ -104,6 +104,7 @@ def regenerate(run: Run) -> None:
     check(document)
     text = text_of(document)
     run.say("1 read", f"{report.source}: OpenAPI {document['openapi']}, {_size(document)}")
+    old = {name: swap.digest(run.root / name) for name in (SHIPPED, OVERLAY, GENERATED)}
     today, overlay = _today(run.root)
     if text == today:
         run.say("2 compare", f"no change: {SHIPPED} says the same already")
@@ -120,7 +121,7 @@ def regenerate(run: Run) -> None:
             if breaking:
                 raise SpecError("to write it all the same: ACCEPT=breaking")  # noqa: TRY301 - as any other reason
             _hold_to_lessons(run)
-            swap.put(run.root, {name: Path(folder) / name for name in (SHIPPED, OVERLAY, GENERATED)})
+            swap.put(run.root, {name: Path(folder) / name for name in old}, old)
     except SpecError as error:
         counted = f"{spec_report.counted(report.changes)}\n" if breaking else ""
         _refuse(report, f"{counted}{error}", BREAKING if breaking else REFUSED)

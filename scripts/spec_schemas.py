@@ -86,7 +86,7 @@ class Schemas:
                     yield Difference(side, place, keyword, turn_of, *values)
         if became_choice:
             yield from self.branches(side, place, first.alternatives, second.alternatives)
-        elif not self.met(side, (first.name or composite(today), second.name or composite(new))):
+        elif not self.met(side, (first.name or composite(today), today), (second.name or composite(new), new)):
             yield from self.inside(side, place, first, second)
 
     def inside(self, side: str, place: str, first: Shape, second: Shape) -> Found:
@@ -110,6 +110,15 @@ class Schemas:
                     del today[name], new[alike[0]]
         for name in dict.fromkeys([*today, *new]):
             yield from self.field(side, f"{place}.{name}", today.get(name), new.get(name))
+            if name not in today:
+                yield from self.open(side, f"{place}.{name}", first, new[name]["schema"])
+
+    def open(self, side: str, place: str, today: Shape, new: Any) -> Found:
+        """Compare a field that came with what was said of fields without a name."""
+        if isinstance(today.additional, dict):
+            yield from self.schema(side, place, today.additional, new)
+        if "patternProperties" in today.keywords:
+            yield Difference(side, place, "patternProperties", "changed", today.keywords["patternProperties"], None)
 
     def field(self, side: str, place: str, today: Any, new: Any) -> Found:
         """Compare a field, or a parameter: {schema, required}; None is one that is not there."""
@@ -119,8 +128,14 @@ class Schemas:
             turn = "required field added" if new.get("required") else "field added"
             yield Difference(side, place, "field", turn, None, self.kind(1, new))
         else:
-            yield from required(side, place, today, new)
+            yield from required(side, place, *(self.needed(side, *pair) for pair in enumerate((today, new))))
             yield from self.schema(side, place, today.get("schema"), new.get("schema"))
+
+    def needed(self, side: str, index: int, field: Document) -> Document:
+        """Return whether a field has to be there on a side: one that goes the other way only has not."""
+        one_way = self.readers[index].shape(field.get("schema")).keywords
+        other = one_way.get("readOnly" if side == "request" else "writeOnly")
+        return {"required": field.get("required") and not other}
 
     def same_field(self, name: str, today: Document, other: str, new: Document) -> bool:
         """Tell whether a field that went and one that came are one: described alike, and called or bounded alike."""
@@ -157,7 +172,19 @@ class Schemas:
         for one in gone:
             yield Difference(side, place, "branch", "branch removed", self.label(0, one), None)
         for other in come:
-            yield Difference(side, place, "branch", "branch added", None, self.label(1, other))
+            turn = "changed" if side == "request" and self.overlaps(other, new) else "branch added"
+            yield Difference(side, place, "branch", turn, None, self.label(1, other))
+
+    def overlaps(self, new: Any, branches: Sequence[Any]) -> bool:
+        """Tell whether a value may be of a new branch and of another one: where it has to be one, it is none."""
+        reader, others = self.readers[1], [other for other in branches if other is not new]
+        types, tag = reader.shape(new).types, reader.tag(new)
+        for other in others:
+            known = reader.shape(other).types
+            apart = types is not None and known is not None and not types & known
+            if not apart and (tag is None or reader.tag(other) in {None, tag}):
+                return True
+        return False
 
     def tagged_alike(self, one: Any, other: Any, *_: Any) -> bool:
         """Tell whether the same value marks both, as `status` does."""
@@ -190,9 +217,12 @@ class Schemas:
             return False
         return self.noted(side, today["$ref"], new["$ref"])
 
-    def met(self, side: str, names: tuple[str | None, str | None]) -> bool:
+    def met(self, side: str, *pair: tuple[str | None, Any]) -> bool:
         """Tell whether what two schemas hold was compared before: they may be written out, and lead to themselves."""
-        return names[0] is not None and names[1] is not None and self.noted(f"{side} inside", names[0], names[1])
+        if not any(name for name, _ in pair):
+            return False
+        first, second = (name or json.dumps(schema, sort_keys=True) for name, schema in pair)
+        return self.noted(f"{side} inside", first, second)
 
     def noted(self, side: str, today: str, new: str) -> bool:
         """Tell whether a pair was compared before, and note it."""

@@ -23,7 +23,11 @@ _SAID = {*BESIDE, "readOnly", "writeOnly"}
 LOWER = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
 UPPER = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
 _CHOICES = ("oneOf", "anyOf")
+_NULLS = ({"type": "null"}, {"type": ["null"]}, {"enum": [None]}, {"const": None}, {"type": "null", "enum": [None]})
 _AS_WELL = " as well"
+# Words that mean the same beside others' as alone. `additionalProperties` is none: it knows its own fields only.
+_FREE = {"type", "properties", "required", "multipleOf", "pattern", "format", "uniqueItems", "readOnly", "writeOnly"}
+_FREE |= {*LOWER, *UPPER, "enum", "const"}
 
 
 @frozen
@@ -54,8 +58,10 @@ class Shape:
     @property
     def alternatives(self) -> Sequence[Any]:
         """Its branches, each with what is said beside the choice; or the one that it is, where there is none."""
+        if not self.branches and not self.name and self.own.keys() == {"type"} and isinstance(self.own["type"], list):
+            return [{"type": kind} for kind in self.own["type"] if kind != "null"]
         if not self.branches:
-            return [{"$ref": f"#/components/schemas/{self.name}"} if self.name else self.own]
+            return [{"$ref": reference_to(self.name)} if self.name else self.own]
         beside = self.own.keys() - {"type"}
         return [{"allOf": [self.own, branch]} for branch in self.branches] if beside else self.branches
 
@@ -67,6 +73,11 @@ def name_of(node: Any) -> str | None:
         return None
     parts = reference.split("/")
     return parts[3] if len(parts) == 4 else reference
+
+
+def reference_to(name: str) -> str:
+    """Return the reference that has a name."""
+    return name if name.startswith("#/") else f"#/components/schemas/{name}"
 
 
 def composite(schema: Any) -> str | None:
@@ -100,20 +111,20 @@ class Reader:
         nullable = flat.pop("nullable", False)
         own = {key: value for key, value in flat.items() if key not in BESIDE}
         stated, required = flat.pop("type", None), frozenset(flat.pop("required", ()))
-        enum = [flat.pop("const")] if "const" in flat else flat.pop("enum", None)
+        enum = _plain([flat.pop("const")] if "const" in flat else flat.pop("enum", None))
         fields, items = flat.pop("properties", {}), flat.pop("items", None)
         additional = flat.pop("additionalProperties", True)
         types = _types(stated, enum, fields=bool(fields or required), items=items is not None)
         if types is None and branches:
             types = _union(self.shape(branch).types for branch in branches)
-        keywords = {key: value if key in ANNOTATIONS else self.spelled(value) for key, value in flat.items()}
+        keywords = {key: value if key in ANNOTATIONS else _plain(self.spelled(value)) for key, value in flat.items()}
         return Shape(
             name=name,
             types=types | {"null"} if types and nullable else types,
             enum=None if enum is None else frozenset(json.dumps(value) for value in enum if value is not None),
             fields=fields,
             required=required,
-            items=items,
+            items=None if items in ({}, True) else items,
             additional=True if additional == {} else additional,
             branches=branches,
             own=own,
@@ -142,6 +153,8 @@ class Reader:
 
     def _print(self, schema: Any) -> str:
         found = self.shape(schema)
+        several = found.alternatives if len(found.alternatives) > 1 else []
+        keywords = {**({"choice": "anyOf"} if several else {}), **found.keywords}
         said = {
             "types": None if found.types is None else sorted(found.types),
             "enum": None if found.enum is None else sorted(found.enum),
@@ -149,8 +162,8 @@ class Reader:
             "required": sorted(found.required),
             "items": None if found.items is None else self.print(found.items),
             "additional": self.print(found.additional) if isinstance(found.additional, dict) else found.additional,
-            "branches": sorted(self.print(branch) for branch in found.branches),
-            "keywords": {key: value for key, value in found.keywords.items() if key not in _SAID and key[:2] != "x-"},
+            "branches": sorted(self.print(branch) for branch in several),
+            "keywords": {key: value for key, value in keywords.items() if key not in _SAID and key[:2] != "x-"},
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -170,26 +183,38 @@ class Reader:
             return None, {"type": []} if schema is False else {}
         rest = {key: value for key, value in schema.items() if key not in {"$ref", "allOf"}}
         parts = [{"$ref": schema["$ref"]}] if isinstance(schema.get("$ref"), str) else []
-        parts += schema.get("allOf", [])
+        parts = _unique([*parts, *schema.get("allOf", [])])
         if len(schema) == 1 and parts and "$ref" in schema:
             return self._named(schema["$ref"])
-        name, flat = None, rest
-        for part in parts:
-            name, written = self._flat(part)
-            flat = _both(flat, written)
-        plain = len(parts) == 1 and rest.keys() <= BESIDE
-        for choice in [choice for choice in _CHOICES if choice in rest]:
+        written = [self._flat(part) for part in parts]
+        named = written[0][0] if len(parts) == 1 and rest.keys() <= BESIDE else None
+        name, flat = self._chosen(rest)
+        opaque = not _mergeable([flat, *(each for _, each in written)])
+        for _, each in written:
+            flat = _both(flat, each)
+        if opaque:
+            # Merged they would say another thing; what is kept beside tells that they differ.
+            flat["parts"] = [self.spelled(part) for part in (rest, *parts)]
+        return named or (name if not parts else None), flat
+
+    def _chosen(self, schema: Document) -> tuple[str | None, Document]:
+        """Write out a choice of one, and of one or null."""
+        name, flat = None, dict(schema)
+        for choice in [choice for choice in _CHOICES if choice in schema]:
             branches = flat.pop(choice)
             others = [branch for branch in branches if not _is_null(self.document, branch)]
-            if len(others) == 1:
-                name, written = self._flat(others[0])
-                flat = _both(flat, written)
-                plain = not parts and rest.keys() - {choice} <= BESIDE
-            elif others:
+            beside = flat.keys() - BESIDE
+            if len(others) > 1 or not branches:
                 flat[choice] = others
+            else:
+                only, written = self._flat(others[0]) if others else (None, {"type": "null"})
+                name, flat = None if beside else only, _both(flat, written)
             if len(others) < len(branches):
-                flat["nullable"] = True  # a word of 3.0, which no spec here has any more
-        return name if plain else None, flat
+                if others:
+                    flat["nullable"] = True  # a word of 3.0, which no spec here has any more
+                if beside:
+                    flat["parts"] = [self.spelled(schema)]
+        return name, flat
 
     def _named(self, reference: str) -> tuple[str | None, Document]:
         if reference not in self._flats:
@@ -228,31 +253,56 @@ def _type(value: Any) -> str:
 
 def _is_null(document: Document, schema: Any) -> bool:
     node = resolved(document, schema)
-    return isinstance(node, dict) and (node.get("type") in ("null", ["null"]) or node.get("enum") == [None])
+    return isinstance(node, dict) and {key: value for key, value in node.items() if key not in BESIDE} in _NULLS
+
+
+def _mergeable(parts: Sequence[Document]) -> bool:
+    """Tell whether schemas that all have to be obeyed can be written as one."""
+    constraining = [part for part in parts if part.keys() - BESIDE]
+    return len(constraining) < 2 or not any(part.keys() - BESIDE - _FREE for part in constraining)
 
 
 def _both(one: Document, other: Document) -> Document:
     """Return what obeys both; where both have a word for the same, each is kept."""
     both = {**other, **one}
     for key in one.keys() & other.keys():
-        if key in ANNOTATIONS or one[key] == other[key]:
+        if key in ANNOTATIONS or _same(one[key], other[key]):
             continue
         if key == "properties":
             shared = one[key].keys() & other[key].keys()
             twice = {
                 name: {"allOf": [one[key][name], other[key][name]]}
                 for name in shared
-                if one[key][name] != other[key][name]
+                if not _same(one[key][name], other[key][name])
             }
             both[key] = {**one[key], **other[key], **twice}
         elif key == "required":
             both[key] = [*one[key], *other[key]]
         elif key in LOWER | UPPER:
             both[key] = (max if key in LOWER else min)(one[key], other[key])
-        elif key == "items":
-            both[key] = {"allOf": [one[key], other[key]]}
+        elif key == "parts":
+            both[key] = _unique([*one[key], *other[key]])
         elif key.endswith(_AS_WELL):
-            both[key] = [*one[key], *(value for value in other[key] if value not in one[key])]
-        elif other[key] not in both.get(key + _AS_WELL, []):
-            both[key + _AS_WELL] = [*both.get(key + _AS_WELL, []), other[key]]
+            both[key] = sorted(_unique([*one[key], *other[key]]), key=json.dumps)
+        else:
+            well = key + _AS_WELL
+            both[well] = sorted(_unique([*both.get(well, []), one[key], other[key]]), key=json.dumps)
+            both[key] = both[well][0]
     return both
+
+
+def _unique(items: Sequence[Any]) -> list[Any]:
+    return list({json.dumps(item, sort_keys=True): item for item in items}.values())
+
+
+def _same(one: Any, other: Any) -> bool:
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with 1.0 as 1, which is the same number."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -13,9 +13,16 @@ from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValida
 from spec import Document, SpecError, operations, references, resolved, schemas, target, within
 
 _PLACED = ("$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef")
+
+
+def _anything(*_: Any) -> tuple[()]:
+    """Find nothing wrong."""
+    return ()
+
+
 # A pattern of a stranger's can take for ever.
 _WITHOUT_PATTERNS = validators.extend(  # type: ignore[no-untyped-call]  # jsonschema has no types for it
-    Draft202012Validator, {"pattern": None, "patternProperties": None}
+    Draft202012Validator, {"pattern": _anything, "patternProperties": _anything}
 )
 _KEPT = 200
 """Characters of a validator's sentence, which may quote the whole spec."""
@@ -39,7 +46,10 @@ def check(document: Document) -> None:
     for place, inner in [found for outermost, schema in schemas(bare) for found in within(schema, outermost)]:
         _check_default(bare, place, inner)
         inner.pop("default", None)  # checked, and of no use below
-    _refuse_first(version, OpenAPIV31SpecValidator(bare).iter_errors())
+    try:
+        _refuse_first(version, OpenAPIV31SpecValidator(bare).iter_errors())
+    except RecursionError:
+        raise SpecError("the spec has a schema that leads to itself in a way that no validator follows") from None
 
 
 def _refuse_first(version: str, errors: Iterator[ValidationError]) -> None:
@@ -118,9 +128,9 @@ def _check_ends(document: Document, place: str, schema: Any, path: tuple[str, ..
             raise SpecError(f"{place}: {reference} is made of itself: no value can ever obey it")
         _check_ends(document, place, target(document, reference), (*path, reference), ended)
         ended.add(reference)
-    for key in ("allOf", "oneOf", "anyOf"):
-        for item in schema.get(key) or ():
-            _check_ends(document, place, item, path, ended)
+    inner = [item for key in ("allOf", "oneOf", "anyOf") for item in schema.get(key) or ()]
+    for item in (*inner, *(schema.get(key) for key in ("not", "if", "then", "else"))):
+        _check_ends(document, place, item, path, ended)
 
 
 def _check_schema(place: str, schema: Document) -> None:

@@ -39,13 +39,16 @@ def alone(root: Path) -> Iterator[None]:
         os.close(folder)  # and so is the lock, also when the process is killed
 
 
-def put(root: Path, new: Mapping[str, Path]) -> None:
+def put(root: Path, new: Mapping[str, Path], old: Mapping[str, str | None] | None = None) -> None:
     """Put files and folders in the place of those of the same names; call it `alone`.
 
+    `old` are the digests of what the new was made from: what was changed since is not replaced.
     Raises OSError with everything as it was, or UnfinishedError.
     """
     finish(root)
     for name, path in new.items():
+        if old is not None and digest(root / name) != old[name]:
+            raise OSError(f"{root / name} was changed while the new one was made: run it again")
         _check_replaceable(root / name, path)
     aside = root / ASIDE
     try:
@@ -75,6 +78,8 @@ def finish(root: Path) -> bool:
             plan = _read(aside / PLAN)
             for name, entry in plan.items():
                 _check_untouched(root / name, aside / "old" / name, entry)
+                if digest(aside / "new" / name) != entry["new"]:
+                    raise UnfinishedError(f"{aside / 'new' / name} is not what was decided on: remove {aside}")
             for name, entry in plan.items():
                 if digest(root / name) != entry["new"]:
                     _replace(aside / "new" / name, root / name, aside)
@@ -92,7 +97,7 @@ def digest(path: Path) -> str | None:
         return None
     files = sorted(found for found in path.rglob("*") if found.is_file() and "__pycache__" not in found.parts)
     listed = [f"{found.relative_to(path).as_posix()} {digest(found)}" for found in files]
-    return hashlib.sha256("\n".join(listed).encode()).hexdigest()
+    return hashlib.sha256("\n".join(listed).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _finish_apart(root: Path) -> None:
@@ -119,7 +124,8 @@ def _check_untouched(target: Path, moved: Path, entry: Mapping[str, str | None])
         return
     raise UnfinishedError(
         f"{target} was changed after its replacement was decided, and before it was carried out:\n"
-        f"  remove {moved.parent.parent} to keep what is there; or put away your change, and run this again"
+        f"  put your change away and run this again; or keep it, remove {moved.parent.parent}, and have git restore\n"
+        "  whatever else of spec, overlay and generated/ is not as it was"
     )
 
 
@@ -154,9 +160,10 @@ def _remove(path: Path) -> None:
 def _read(plan: Path) -> dict[str, dict[str, str | None]]:
     try:
         found: dict[str, dict[str, str | None]] = json.loads(plan.read_text("utf-8"))
-        if all(name == Path(name).name and {"old", "new"} <= entry.keys() for name, entry in found.items()):
+        names = all(name == Path(name).name and name != ".." for name in found)
+        if names and all(isinstance(entry[key], str | None) for entry in found.values() for key in ("old", "new")):
             return found
-    except (ValueError, AttributeError, OSError):
+    except (ValueError, AttributeError, TypeError, KeyError, OSError):
         pass
     raise UnfinishedError(f"{plan} is no plan of a replacement: remove {plan.parent}")
 

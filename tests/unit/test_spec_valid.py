@@ -76,6 +76,20 @@ FAULTS: dict[str, tuple[Callable[[Spec], object], str]] = {
         lambda s: s["components"]["schemas"].update(A={"allOf": [{"$ref": "#/components/schemas/A"}]}),
         "#/components/schemas/A is made of itself",
     ),
+    "a schema that is what it is not": (
+        lambda s: s["components"]["schemas"].update(A={"not": {"$ref": "#/components/schemas/A"}, "default": 1}),
+        "is made of itself",
+    ),
+    "a schema with a place of its own": (
+        lambda s: fields(s)["width"].update({"$id": "https://x.example/a"}),
+        r"width has \$id, which changes what references mean",
+    ),
+    "paths that are none": (lambda s: s.update(paths=None), r"not valid OpenAPI 3\.1"),
+    "parts that are none": (lambda s: fields(s)["width"].update(allOf=5), r"width\.allOf is no JSON Schema"),
+    "a local file under a name like a word": (
+        lambda s: fields(s).update(default={"$ref": "file:///etc/hostname"}),
+        "refers to 'file:///etc/hostname', which is not in the document",
+    ),
     "a required field that may not be": (
         lambda s: s["components"]["schemas"]["ImageGenerationErrorResponse"].update(
             required=["code"], additionalProperties=False
@@ -97,6 +111,23 @@ def test_a_fault_is_refused(name: str) -> None:
     edit(spec)
     with pytest.raises(SpecError, match=said):
         check(spec)
+
+
+def test_no_pattern_of_a_stranger_is_tried() -> None:
+    """It may take for ever."""
+    spec = copy.deepcopy(SHIPPED)
+    fields(spec)["prompt"].update(pattern="^(a+)+$", default="a" * 40 + "!")
+    check(spec)
+
+
+def test_parts_of_parts_are_checked_in_time() -> None:
+    """Each once."""
+    spec = copy.deepcopy(SHIPPED)
+    for number in range(8):
+        part = {"$ref": f"#/components/schemas/D{number + 1}"}
+        spec["components"]["schemas"][f"D{number}"] = {"allOf": [part, part]}
+    spec["components"]["schemas"]["D8"] = {"type": "object"}
+    check(spec)
 
 
 def test_a_schema_may_hold_itself_in_a_field() -> None:

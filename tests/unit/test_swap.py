@@ -142,6 +142,26 @@ def test_what_somebody_changed_meanwhile_is_kept(name: str, tmp_path: Path) -> N
     assert files(root) == NEW
 
 
+def test_what_changed_while_the_new_was_made_is_not_replaced(tmp_path: Path) -> None:
+    """The new one knows nothing of it."""
+    root = fill(tmp_path / "root", OLD)
+    old = {name: swap.digest(root / name) for name in ("a.json", "folder")}
+    fill(root, {"a.json": "mine"})
+    with pytest.raises(OSError, match=r"a\.json was changed while the new one was made: run it again"):
+        swap.put(root, new_names(fill(tmp_path / "new", NEW)), old)
+    assert files(root) == {**OLD, "a.json": "mine"}
+
+
+def test_what_is_aside_has_to_be_what_was_decided(tmp_path: Path) -> None:
+    """Before the first of it is put in place."""
+    root = fill(tmp_path / "root", OLD)
+    decide(root, fill(tmp_path / "new", NEW))
+    (root / swap.ASIDE / "new" / "folder" / "one").write_text("x", "utf-8")
+    with pytest.raises(swap.UnfinishedError, match="is not what was decided on"):
+        swap.finish(root)
+    assert files(root) == OLD
+
+
 def test_what_is_taken_back_meanwhile_is_replaced_again(tmp_path: Path) -> None:
     """As by a checkout of the old state, in the middle of it: all are new, and none is lost."""
     root = fill(tmp_path / "root", OLD)
