@@ -32,7 +32,8 @@ from overlay import Problem, examine, read_overlay
 from spec import Document, SpecError, operations, text_of
 from spec_changes import Change, Level, changes, for_the_client, worst
 from spec_report import Report
-from spec_source import read, source_name
+from spec_source import read
+from spec_text import source_name
 from spec_valid import check, upgraded
 from wrapper_check import lessons
 

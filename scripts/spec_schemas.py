@@ -11,7 +11,8 @@ from attrs import frozen
 from deepdiff import DeepDiff
 
 from spec import Document, resolved
-from spec_shapes import BESIDE, Reader, Shape, composite, name_of
+from spec_parts import BESIDE
+from spec_shapes import Reader, Shape, composite, name_of
 from spec_turns import of_keyword, of_sets
 
 Found = Iterator["Difference"]

@@ -14,20 +14,11 @@ from typing import Any
 from attrs import frozen
 
 from spec import Document, references, resolved, target
+from spec_parts import ANNOTATIONS, BESIDE, both_of, mergeable, plain, unique
 
-ANNOTATIONS = {"title", "description", "example", "examples", "deprecated", "externalDocs", "xml", "$comment"}
-"""Keywords that let through neither more nor less."""
-BESIDE = {*ANNOTATIONS, "default"}
-"""Keywords that belong to a whole choice, and not to its branches."""
 _SAID = {*BESIDE, "readOnly", "writeOnly"}
-LOWER = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
-UPPER = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
 _CHOICES = ("oneOf", "anyOf")
 _NULLS = ({"type": "null"}, {"type": ["null"]}, {"enum": [None]}, {"const": None}, {"type": "null", "enum": [None]})
-_AS_WELL = " as well"
-# Words that mean the same beside others' as alone. `additionalProperties` is none: it knows its own fields only.
-_FREE = {"type", "properties", "required", "multipleOf", "pattern", "format", "uniqueItems", "readOnly", "writeOnly"}
-_FREE |= {*LOWER, *UPPER, "enum", "const"}
 
 
 @frozen
@@ -111,13 +102,13 @@ class Reader:
         nullable = flat.pop("nullable", False)
         own = {key: value for key, value in flat.items() if key not in BESIDE}
         stated, required = flat.pop("type", None), frozenset(flat.pop("required", ()))
-        enum = _plain([flat.pop("const")] if "const" in flat else flat.pop("enum", None))
+        enum = plain([flat.pop("const")] if "const" in flat else flat.pop("enum", None))
         fields, items = flat.pop("properties", {}), flat.pop("items", None)
         additional = flat.pop("additionalProperties", True)
         types = _types(stated, enum, fields=bool(fields or required), items=items is not None)
         if types is None and branches:
             types = _union(self.shape(branch).types for branch in branches)
-        keywords = {key: value if key in ANNOTATIONS else _plain(self.spelled(value)) for key, value in flat.items()}
+        keywords = {key: value if key in ANNOTATIONS else plain(self.spelled(value)) for key, value in flat.items()}
         return Shape(
             name=name,
             types=types | {"null"} if types and nullable else types,
@@ -183,15 +174,15 @@ class Reader:
             return None, {"type": []} if schema is False else {}
         rest = {key: value for key, value in schema.items() if key not in {"$ref", "allOf"}}
         parts = [{"$ref": schema["$ref"]}] if isinstance(schema.get("$ref"), str) else []
-        parts = _unique([*parts, *schema.get("allOf", [])])
+        parts = unique([*parts, *schema.get("allOf", [])])
         if len(schema) == 1 and parts and "$ref" in schema:
             return self._named(schema["$ref"])
         written = [self._flat(part) for part in parts]
         named = written[0][0] if len(parts) == 1 and rest.keys() <= BESIDE else None
         name, flat = self._chosen(rest)
-        opaque = not _mergeable([flat, *(each for _, each in written)])
+        opaque = not mergeable([flat, *(each for _, each in written)])
         for _, each in written:
-            flat = _both(flat, each)
+            flat = both_of(flat, each)
         if opaque:
             # Merged they would say another thing; what is kept beside tells that they differ.
             flat["parts"] = [self.spelled(part) for part in (rest, *parts)]
@@ -208,7 +199,7 @@ class Reader:
                 flat[choice] = others
             else:
                 only, written = self._flat(others[0]) if others else (None, {"type": "null"})
-                name, flat = None if beside else only, _both(flat, written)
+                name, flat = None if beside else only, both_of(flat, written)
             if len(others) < len(branches):
                 if others:
                     flat["nullable"] = True  # a word of 3.0, which no spec here has any more
@@ -254,55 +245,3 @@ def _type(value: Any) -> str:
 def _is_null(document: Document, schema: Any) -> bool:
     node = resolved(document, schema)
     return isinstance(node, dict) and {key: value for key, value in node.items() if key not in BESIDE} in _NULLS
-
-
-def _mergeable(parts: Sequence[Document]) -> bool:
-    """Tell whether schemas that all have to be obeyed can be written as one."""
-    constraining = [part for part in parts if part.keys() - BESIDE]
-    return len(constraining) < 2 or not any(part.keys() - BESIDE - _FREE for part in constraining)
-
-
-def _both(one: Document, other: Document) -> Document:
-    """Return what obeys both; where both have a word for the same, each is kept."""
-    both = {**other, **one}
-    for key in one.keys() & other.keys():
-        if key in ANNOTATIONS or _same(one[key], other[key]):
-            continue
-        if key == "properties":
-            shared = one[key].keys() & other[key].keys()
-            twice = {
-                name: {"allOf": [one[key][name], other[key][name]]}
-                for name in shared
-                if not _same(one[key][name], other[key][name])
-            }
-            both[key] = {**one[key], **other[key], **twice}
-        elif key == "required":
-            both[key] = [*one[key], *other[key]]
-        elif key in LOWER | UPPER:
-            both[key] = (max if key in LOWER else min)(one[key], other[key])
-        elif key == "parts":
-            both[key] = _unique([*one[key], *other[key]])
-        elif key.endswith(_AS_WELL):
-            both[key] = sorted(_unique([*one[key], *other[key]]), key=json.dumps)
-        else:
-            well = key + _AS_WELL
-            both[well] = sorted(_unique([*both.get(well, []), one[key], other[key]]), key=json.dumps)
-            both[key] = both[well][0]
-    return both
-
-
-def _unique(items: Sequence[Any]) -> list[Any]:
-    return list({json.dumps(item, sort_keys=True): item for item in items}.values())
-
-
-def _same(one: Any, other: Any) -> bool:
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value with 1.0 as 1, which is the same number."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value

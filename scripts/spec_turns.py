@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from spec_shapes import ANNOTATIONS, LOWER, UPPER
+from spec_parts import ANNOTATIONS, LOWER, UPPER
 
 # What lets through less where it is there than where it is not; of any other keyword nobody knows.
 _ASSERTIONS = {*LOWER, *UPPER, "multipleOf", "pattern", "uniqueItems", "not", "contains", "propertyNames"}

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from spec import METHODS, Document, operations, references, resolved
+from spec_parts import ANNOTATIONS
 from spec_schemas import Difference, Found, Schemas, raw, required
-from spec_shapes import ANNOTATIONS, name_of
+from spec_shapes import name_of
 
 
 def differences(today: Document, new: Document) -> Found:

@@ -11,10 +11,10 @@ import httpx
 import pytest
 import respx
 
-import spec_source
 from prism_image import ROOT
 from spec import SpecError, text_of
 from spec_source import merge, parse, read
+from spec_text import LIMIT, source_name
 
 SHIPPED = (ROOT / "openapi.json").read_text("utf-8")
 YAML = "openapi: 3.1.0\ninfo:\n  title: t\npaths: {}\n"
@@ -167,10 +167,10 @@ def test_an_address_is_read(respx_mock: respx.MockRouter) -> None:
     respx_mock.get("https://docs.example/old").respond(308, headers={"Location": ADDRESS})
     respx_mock.get(ADDRESS).respond(200, text=page(SHIPPED + "\n"))
     assert text_of(read(["https://docs.example/old"])) == SHIPPED
-    assert spec_source.source_name("https://me:secret@docs.example:8080/a/page.md?token=t#part") == (
+    assert source_name("https://me:secret@docs.example:8080/a/page.md?token=t#part") == (
         "https://docs.example:8080/a/page.md"
     )
-    assert spec_source.source_name("/home/me/page.md") == "page.md"
+    assert source_name("/home/me/page.md") == "page.md"
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_an_address_is_read(respx_mock: respx.MockRouter) -> None:
         ({"status_code": 204}, "answers 204"),
         ({"text": "<!doctype html>"}, "is an HTML page"),
         ({"content": b"\xff\xfe{\x00"}, "is not UTF-8: byte 0 is 0xff"),
-        ({"content": b"x" * (spec_source.LIMIT + 1)}, "has more than 10000000 bytes"),
+        ({"content": b"x" * (LIMIT + 1)}, "has more than 10000000 bytes"),
     ],
 )
 @respx.mock
@@ -224,7 +224,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         read([str(tmp_path / "gone.json")])
     with pytest.raises(SpecError, match="Is a directory"):
         read([str(tmp_path)])
-    (tmp_path / "large").write_bytes(b" " * (spec_source.LIMIT + 1))
+    (tmp_path / "large").write_bytes(b" " * (LIMIT + 1))
     with pytest.raises(SpecError, match="more than 10000000 bytes"):
         read([str(tmp_path / "large")])
     with pytest.raises(SpecError, match="ftp:// is no way to read a spec"):
