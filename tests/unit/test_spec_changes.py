@@ -10,7 +10,7 @@ import pytest
 
 import spec_changes
 from spec_changes import RULES, Change, Level, changes, for_the_client, worst
-from spec_schemas import Difference
+from spec_schemas import Difference, Schemas
 
 Spec = dict[str, Any]
 SAFE, WRAPPER, BREAKING = Level.SAFE, Level.WRAPPER, Level.BREAKING
@@ -524,6 +524,48 @@ def test_what_leads_to_itself_ends(today: Spec, new: Spec) -> None:
             spec["components"]["schemas"]["It"] = inner
             schema(spec, "Ask")["properties"]["it"] = ref("It")
         assert changes(old, other)
+
+
+def test_the_words_of_30_are_read() -> None:
+    """A bound that is exclusive is one, in both forms."""
+    bounds = ({"exclusiveMinimum": 1}, {"minimum": 1, "exclusiveMinimum": True})
+    today, new = (body_of({"type": "integer", **bound}) for bound in bounds)
+    assert [c.difference.turn for c in changes(today, {**new, "openapi": "3.0.3"})] == ["wording"]
+
+
+def test_any_success_is_one() -> None:
+    """Whatever its number."""
+    today = copy.deepcopy(SPEC)
+    post(today)["responses"]["2XX"] = {"description": "d"}
+    assert [c.difference.turn for c in changes(today, SPEC)] == ["success removed"]
+
+
+def test_branches_are_known_by_what_marks_them() -> None:
+    """In any order, without names, and with other fields."""
+    done, wait = obj(status={"const": "done"}, url=STRING), obj(status={"const": "wait"}, eta=INTEGER)
+    longer = obj(status={"const": "wait"}, eta={"type": "number"}, queue=INTEGER)
+    told = changes(answer_of({"oneOf": [done, wait]}), answer_of({"oneOf": [longer, done]}))
+    assert {(c.difference.place, c.difference.turn) for c in told} == {
+        ('Tell.it (status "wait").eta', "widened"),
+        ('Tell.it (status "wait").queue', "field added"),
+    }
+
+
+def test_what_differs_and_is_not_explained_is_breaking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hole in the comparison is no reason to call it safe."""
+    monkeypatch.setattr(Schemas, "apart", lambda *_: iter(()))
+    (change,) = found(lambda s: schema(s, "Other")["properties"].pop("flag"))[:1]
+    assert (change.level, change.difference.turn) == (BREAKING, "unknown")
+
+
+def test_one_operation_becomes_one() -> None:
+    """Of two alike that are gone, the new one is but one."""
+    today, new = copy.deepcopy(SPEC), copy.deepcopy(SPEC)
+    item = today["paths"].pop("/x/{id}")
+    today["paths"] = {"/a/{id}": item, "/b/{id}": copy.deepcopy(item)}
+    new["paths"] = {"/c/{id}": copy.deepcopy(item)}
+    turns = [c.difference.turn for c in changes(today, new)]
+    assert sorted(turns) == ["operation removed", "operation renamed"]
 
 
 def test_no_security_is_not_the_documents() -> None:
