@@ -544,10 +544,12 @@ def test_branches_are_known_by_what_marks_them() -> None:
     """In any order, without names, and with other fields."""
     done, wait = obj(status={"const": "done"}, url=STRING), obj(status={"const": "wait"}, eta=INTEGER)
     longer = obj(status={"const": "wait"}, eta={"type": "number"}, queue=INTEGER)
-    told = changes(answer_of({"oneOf": [done, wait]}), answer_of({"oneOf": [longer, done]}))
+    other = obj(status={"const": "done"}, url={"type": ["string", "null"]})
+    told = changes(answer_of({"oneOf": [done, wait]}), answer_of({"oneOf": [longer, other]}))
     assert {(c.difference.place, c.difference.turn) for c in told} == {
         ('Tell.it (status "wait").eta', "widened"),
         ('Tell.it (status "wait").queue', "field added"),
+        ('Tell.it (status "done").url', "widened"),
     }
 
 
