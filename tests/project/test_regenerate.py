@@ -221,6 +221,7 @@ def test_a_dropped_action_is_gone_and_nothing_else(run: Regenerate, root: Path, 
     assert all(line.startswith("-") for line in gone)
 
 
+@pytest.mark.timeout(900)  # twenty-one whole runs, on whatever machine
 def test_a_kill_at_any_moment_leaves_old_or_new(tmp_path: Path) -> None:
     """Twenty moments, most of them late; the whole group at once, and no word of it to anybody."""
     source = tmp_path / "next.json"
