@@ -1,8 +1,8 @@
 """The overlay as a text: actions are dropped from it with their comments, and nothing else moves.
 
 A comment directly above an action is the action's; one with a blank line below it is the section's, and
-goes with the last of its actions. An
-anchor that stands in a dropped action and is used further down goes to where it is used first.
+goes with the last of its actions. An anchor that stands in a dropped action and is used further down
+goes to where it is used first.
 """
 
 from __future__ import annotations

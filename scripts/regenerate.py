@@ -136,6 +136,12 @@ def _today(root: Path) -> tuple[str, str]:
     for name in (SHIPPED, OVERLAY, f"{GENERATED}/openapi.json"):
         if not (root / name).is_file():
             raise SpecError(f"{name} is not there: restore it, or run `make generate`")
+        try:
+            text = (root / name).read_bytes().decode("utf-8")
+            if name != OVERLAY:
+                json.loads(text)
+        except ValueError as error:
+            raise SpecError(f"today's {name} cannot be read: {error}: restore it") from None
     return (root / SHIPPED).read_bytes().decode("utf-8"), (root / OVERLAY).read_bytes().decode("utf-8")
 
 

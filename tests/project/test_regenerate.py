@@ -335,6 +335,11 @@ def test_a_report_that_cannot_be_written_is_told_before(
 def test_what_is_missing_is_named(run: Regenerate, root: Path, tmp_path: Path) -> None:
     """A checkout without its generated client is no state to begin with."""
     (tmp_path / "next.json").write_text(json.dumps(edited(VARIANTS["an answer field is added"])), "utf-8")
+    for name, spoilt in (("openapi.json", b"{"), ("openapi.overlay.yaml", b"\xff"), ("generated/openapi.json", b"")):
+        whole = (root / name).read_bytes()
+        (root / name).write_bytes(spoilt)
+        assert f"today's {name} cannot be read" in run(tmp_path / "next.json")["refused"]
+        (root / name).write_bytes(whole)
     shutil.rmtree(root / "generated")
     assert "generated/openapi.json is not there" in run(tmp_path / "next.json")["refused"]
 
