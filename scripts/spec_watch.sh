@@ -40,8 +40,12 @@ if [ -z "$(git status --porcelain)" ]; then
 fi
 
 known=$(gh pr list --state open --head "$branch" --json number --jq '.[0].number // empty')
+theirs= # what the branch is there; nothing, where there is none
 if git fetch --quiet origin "$branch" 2>/dev/null; then
-  if git log --format=%an HEAD..FETCH_HEAD | grep -qvx spec-watch; then
+  theirs=$(git rev-parse FETCH_HEAD)
+  # Read to its end: `grep -q` would leave at the first line, and git, still writing, end as a failure of the pipe.
+  others=$(git log --format='<%an>' "HEAD..$theirs" | sed '/^<spec-watch>$/d')
+  if [ -n "$others" ]; then
     # Somebody is teaching the wrapper there: that is theirs.
     echo "spec-watch: $branch has the work of others, and is left alone" >&2
     if [ -n "$known" ]; then body | gh pr comment "$known" --body-file -; fi
@@ -52,7 +56,8 @@ git switch --quiet --force-create "$branch"
 git add --all
 git -c user.name=spec-watch -c user.email=spec-watch@users.noreply.github.com \
   commit --quiet --message "The vendor's spec as it is now" --message "$(title)"
-git push --quiet --force origin "$branch"
+# Only over what was looked at: whoever pushes in between, or a branch that could not be fetched, is not overwritten.
+git push --quiet --force-with-lease="$branch:$theirs" origin "$branch"
 if [ -n "$known" ]; then
   body | gh pr edit "$known" --title "The vendor's spec: $(title)" --body-file -
 else

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -100,16 +101,61 @@ def test_a_known_pull_request_is_renewed(checkout: Path) -> None:
     assert [" ".join(called[n].split()[:4]) for n in (1, 3)] == ["gh issue close 7", "gh pr edit 7"]
 
 
-def test_the_work_of_others_is_left_alone(checkout: Path) -> None:
-    """Whoever teaches the wrapper on that branch does not lose it on Monday; the report goes to the pull request."""
-    assert watch(checkout, "change")[0] == 0
+def fetching(checkout: Path, instead: str) -> None:
+    """From here on, the script's `git fetch` does this instead."""
+    program = checkout.parent / "bin" / "git"
+    real = shutil.which("git")
+    program.write_text(f'#!/usr/bin/env bash\n[ "$1" = fetch ] && {instead}\nexec "{real}" "$@"\n', "utf-8")
+    program.chmod(0o755)
+
+
+def taught(checkout: Path) -> None:
+    """The branch that was proposed has the work of someone more."""
+    git("switch", "--quiet", "spec-watch", cwd=checkout)
     (checkout / "wrapper").write_text("taught", "utf-8")
     git("add", "--all", cwd=checkout)
     git("-c", "user.name=me", "-c", "user.email=m@m", "commit", "--quiet", "--message", "taught", cwd=checkout)
     git("push", "--quiet", "origin", "spec-watch", cwd=checkout)
     git("switch", "--quiet", "-", cwd=checkout)
+
+
+@pytest.mark.parametrize("more", [0, 3000], ids=["one commit", "more than a pipe holds"])
+def test_the_work_of_others_is_left_alone(checkout: Path, more: int) -> None:
+    """Whoever teaches the wrapper on that branch does not lose it on Monday; the report goes to the pull request."""
+    assert watch(checkout, "change")[0] == 0
+    git("switch", "--quiet", "-", cwd=checkout)
+    if more:
+        commits = "".join(
+            "commit refs/heads/spec-watch\n"
+            f"committer {'somebody with a long name ' * 4}<s@s> {1_700_000_000 + n} +0000\n"
+            "data 1\nx\n" + ("from refs/heads/spec-watch^0\n" if n == 0 else "")
+            for n in range(more)
+        )
+        subprocess.run(["git", "fast-import", "--quiet"], cwd=checkout, input=commits, text=True, check=True)
+    taught(checkout)
     code, called = watch(checkout, "change", known="7")
     assert (code, called[-1].split()[1:4]) == (0, ["pr", "comment", "7"])
+    assert git("show", "spec-watch:wrapper", cwd=checkout.parent / "origin") == "taught"
+
+
+def test_what_is_pushed_in_between_is_not_overwritten(checkout: Path) -> None:
+    """The branch is looked at, then pushed over: a push from elsewhere between the two makes the run fail, no more."""
+    assert watch(checkout, "change")[0] == 0
+    git("switch", "--quiet", "-", cwd=checkout)
+    taught(checkout)
+    before = git("rev-parse", "spec-watch~", cwd=checkout).strip()
+    fetching(checkout, f'exec "{shutil.which("git")}" update-ref FETCH_HEAD {before}')
+    assert watch(checkout, "change", known="7")[0] != 0
+    assert git("show", "spec-watch:wrapper", cwd=checkout.parent / "origin") == "taught"
+
+
+def test_a_branch_that_cannot_be_fetched_is_not_overwritten(checkout: Path) -> None:
+    """A fetch that fails is no proof that there is no such branch."""
+    assert watch(checkout, "change")[0] == 0
+    git("switch", "--quiet", "-", cwd=checkout)
+    taught(checkout)
+    fetching(checkout, "exit 128")
+    assert watch(checkout, "change", known="7")[0] != 0
     assert git("show", "spec-watch:wrapper", cwd=checkout.parent / "origin") == "taught"
 
 
