@@ -14,8 +14,7 @@ trap 'rm -f "$report"' EXIT
 refused=
 make regenerate SPEC="$PAGES" ACCEPT="breaking wrapper overlay" REPORT="$report" || refused=yes
 
-title() { sed -n '3s/\*\*//gp' "$report" | cut -c1-120; } # "written: 3 changes: 1 breaking, 2 safe."
-body() { head -c 60000 "$report"; }                          # a text of GitHub's may have 65536 letters
+body() { head -c 60000 "$report"; } # a text of GitHub's may have 65536 letters
 refusal="The vendor's spec cannot be taken as it is"
 issue=$(gh issue list --state open --search "in:title \"$refusal\"" --json number --jq '.[0].number // empty')
 
@@ -52,16 +51,18 @@ if git fetch --quiet origin "$branch" 2>/dev/null; then
     exit 0
   fi
 fi
+title=$(sed -n '3s/\*\*//gp' "$report") # "written: 3 changes: 1 breaking, 2 safe."
+title="The vendor's spec: ${title:0:120}"
 git switch --quiet --force-create "$branch"
 git add --all
 git -c user.name=spec-watch -c user.email=spec-watch@users.noreply.github.com \
-  commit --quiet --message "The vendor's spec as it is now" --message "$(title)"
+  commit --quiet --message "$title"
 # Only over what was looked at: whoever pushes in between, or a branch that could not be fetched, is not overwritten.
 git push --quiet --force-with-lease="$branch:$theirs" origin "$branch"
 if [ -n "$known" ]; then
-  body | gh pr edit "$known" --title "The vendor's spec: $(title)" --body-file -
+  body | gh pr edit "$known" --title "$title" --body-file -
 else
-  body | gh pr create --head "$branch" --title "The vendor's spec: $(title)" --body-file -
+  body | gh pr create --head "$branch" --title "$title" --body-file -
 fi
 # A push with the workflow's own token starts no checks; this does.
 gh workflow run ci.yml --ref "$branch"
