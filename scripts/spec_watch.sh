@@ -47,8 +47,13 @@ if git fetch --quiet origin "$branch" 2>/dev/null; then
   if [ -n "$others" ]; then
     # Somebody is teaching the wrapper there: that is theirs.
     echo "spec-watch: $branch has the work of others, and is left alone" >&2
-    if [ -n "$known" ]; then body | gh pr comment "$known" --body-file -; fi
-    exit 0
+    if [ -n "$known" ]; then
+      body | gh pr comment "$known" --body-file -
+      exit 0
+    fi
+    # Merged and not deleted, or never proposed: ended well, it would be left so every week, and nobody told.
+    echo "spec-watch: no pull request is open for it: open one, or delete the branch" >&2
+    exit 1
   fi
 fi
 title=$(sed -n '3s/\*\*//gp' "$report") # "written: 3 changes: 1 breaking, 2 safe."

@@ -138,6 +138,16 @@ def test_the_work_of_others_is_left_alone(checkout: Path, more: int) -> None:
     assert git("show", "spec-watch:wrapper", cwd=checkout.parent / "origin") == "taught"
 
 
+def test_the_work_of_others_without_a_pull_request_is_told(checkout: Path) -> None:
+    """A branch that was merged and not deleted would hide every change to come: the run fails, so that it is seen."""
+    assert watch(checkout, "change")[0] == 0
+    git("switch", "--quiet", "-", cwd=checkout)
+    taught(checkout)
+    code, called = watch(checkout, "change")
+    assert (code, [line.split()[1:3] for line in called]) == (1, [["issue", "list"], ["pr", "list"]])
+    assert git("show", "spec-watch:wrapper", cwd=checkout.parent / "origin") == "taught"
+
+
 def test_what_is_pushed_in_between_is_not_overwritten(checkout: Path) -> None:
     """The branch is looked at, then pushed over: a push from elsewhere between the two makes the run fail, no more."""
     assert watch(checkout, "change")[0] == 0
