@@ -32,7 +32,7 @@ $(VENV)/base.stamp: pyproject.toml
 	@echo "setting up $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install pip==26.3
-	@$(PIP) install --editable '.[cli,testing]'
+	@$(PIP) install --editable '.[batch,cli,testing]'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp

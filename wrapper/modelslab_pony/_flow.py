@@ -140,7 +140,7 @@ def download(context: Context, link: Link, job: JobId | None, save: Save) -> Flo
                 return event
             failures.append(event)
             if event.local:
-                raise _download_error(url, job, event.reason)
+                raise _download_error(url, job, event.reason, is_local=True)
         tried += 1
         delay = retry_delay(context.retry, tried, None) if any(failure.again for failure in failures) else None
         if delay is None:
@@ -339,14 +339,9 @@ def _failed(job: Snapshot) -> GenerationFailed:
     )
 
 
-def _download_error(url: str, job: JobId | None, reason: str) -> DownloadError:
-    if job is None:
-        return DownloadError(f"{reason} ({url})", url=url)
-    return DownloadError(
-        f"{reason} ({url}); the image is made and paid for: client.job({job!r}).wait() gives its URL again",
-        url=url,
-        job_id=job,
-    )
+def _download_error(url: str, job: JobId | None, reason: str, *, is_local: bool = False) -> DownloadError:
+    again = "" if job is None else f"; the image is made and paid for: client.job({job!r}).wait() gives its URL again"
+    return DownloadError(f"{reason} ({url}){again}", url=url, job_id=job, is_local=is_local)
 
 
 # A shell answers each step with its own kind of event; these four say so to the type checker.

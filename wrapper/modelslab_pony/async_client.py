@@ -51,6 +51,7 @@ from modelslab_pony.results import AsyncGeneration, AsyncImage, AsyncJobStatus
 T = TypeVar("T")
 OnUpdate = Callable[[AsyncJobStatus], object]
 OnReport = Callable[[Snapshot], Awaitable[None]]
+BeforeSend = Callable[[], Awaitable[object]]
 
 
 class AsyncPonyClient:
@@ -149,9 +150,7 @@ class AsyncPonyClient:
 
     async def submit(self, request: Request) -> AsyncJob:
         """Same as `PonyClient.submit`, awaited."""
-        prepared, sent = await self._ready(request, math.inf)
-        flow = _flow.submit(self._context, request, sent)
-        return AsyncJob(self, await self._run(flow, prepared=prepared), prepared)
+        return await self._submitted(request)
 
     def job(self, job_id: JobId) -> AsyncJob:
         """Same as `PonyClient.job`."""
@@ -219,6 +218,12 @@ class AsyncPonyClient:
         # No job holds on to its images' bytes.
         return evolve(prepared, local={}, uploads=tuple(urls.values())), {**prepared.fields, **urls}
 
+    async def _submitted(self, request: Request, before_send: BeforeSend | None = None) -> AsyncJob:
+        """See `submit`. Whoever keeps books on what may be paid is told right before a POST leaves."""
+        prepared, sent = await self._ready(request, math.inf)
+        flow = _flow.submit(self._context, request, sent)
+        return AsyncJob(self, await self._run(flow, prepared=prepared, before_send=before_send), prepared)
+
     async def _uploaded(self, name: str, image: LocalImage, deadline: float) -> str:
         """Return the URL of an image of this machine; the same bytes go up once."""
         lock = self._uploads.lock(image)
@@ -249,13 +254,14 @@ class AsyncPonyClient:
         *,
         job: JobId | None = None,
         prepared: Prepared | None = None,
+        before_send: BeforeSend | None = None,
     ) -> T:
         try:
             state = resume(flow, None)
             while not isinstance(state, Result):
                 if isinstance(state, Report):
                     job = state.snapshot.id
-                state = resume(flow, await self._act(state, on_report))
+                state = resume(flow, await self._act(state, on_report, before_send))
         except BaseException as fault:
             _flow.name_job(fault, job)
             if prepared is not None and isinstance(fault, BadRequestError | GenerationFailed):
@@ -265,9 +271,9 @@ class AsyncPonyClient:
             flow.close()
         return state.value
 
-    async def _act(self, step: Step, on_report: OnReport | None) -> Event:
+    async def _act(self, step: Step, on_report: OnReport | None, before_send: BeforeSend | None = None) -> Event:
         if isinstance(step, Send):
-            return await self._send(step)
+            return await self._send(step, before_send)
         if isinstance(step, Save):
             return await self._save(step)
         if isinstance(step, Sleep):
@@ -280,12 +286,14 @@ class AsyncPonyClient:
         if self._httpx.is_closed:
             raise closed()
 
-    async def _send(self, step: Send) -> Event:
+    async def _send(self, step: Send, before_send: BeforeSend | None = None) -> Event:
         arguments = _http.request(step, self._settings)
         response = None
         body = bytearray()
         async with self._gate:
             self._check_open()
+            if before_send is not None:
+                await before_send()
             try:
                 call = self._httpx.build_request(**arguments, **self._timeout)
                 response = await self._httpx.send(call, stream=True, follow_redirects=False)

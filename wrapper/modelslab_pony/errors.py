@@ -20,7 +20,7 @@ PonyError                       .job_id where one is known
 │       └── UnknownResponseError        also SubmissionUnknown: odd answer to a generation POST
 ├── GenerationFailed            the service gave the generation up
 ├── JobTimeout (TimeoutError)   still running; ask again with .job_id
-└── DownloadError               .url
+└── DownloadError               .url .is_local
 
 An error raised after the service accepted a job carries `job_id`, with which the result can
 still be fetched: `client.job(job_id).wait()`, or `pony fetch JOB_ID`.
@@ -181,7 +181,10 @@ class DownloadError(PonyError):
     """An image that is ready could not be fetched or written; it can be tried again."""
 
     url: str
+    is_local: bool
+    """Whether it is this machine that could not take the file: no room, no right."""
 
-    def __init__(self, message: str, *, url: str = "", job_id: JobId | None = None) -> None:
+    def __init__(self, message: str, *, url: str = "", job_id: JobId | None = None, is_local: bool = False) -> None:
         super().__init__(message, job_id=job_id)
         self.url = url
+        self.is_local = is_local

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from modelslab_pony._version import __version__
-from modelslab_pony.cli import _account, _generate, _look, _simulator
+from modelslab_pony.cli import _account, _batch, _generate, _look, _simulator
 from modelslab_pony.cli._options import with_options_of
 from modelslab_pony.requests import ImageToImage, Inpaint, TextToImage
 
@@ -48,4 +48,5 @@ app.command()(_look.samplers)
 app.command()(_account.balance)
 app.command()(_account.queue)
 app.command()(_account.reload)
+app.add_typer(_batch.app, name="batch")
 app.command()(_simulator.simulator)

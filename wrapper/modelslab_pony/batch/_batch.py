@@ -1,0 +1,252 @@
+"""A batch in an application: rows in, results out as they finish, and everything resumable in between."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from modelslab_pony.async_client import AsyncPonyClient
+from modelslab_pony.batch import _gallery, _names, _rows
+from modelslab_pony.batch._events import BatchEvent, Beat, Events, Money, OnEvent, hand_on, teller
+from modelslab_pony.batch._inputs import Inputs
+from modelslab_pony.batch._ledger import Ledger
+from modelslab_pony.batch._outcome import RESULTS, BatchResult, BatchStatus, result_of, status_of, write_results
+from modelslab_pony.batch._rows import Format
+from modelslab_pony.batch._store import INPUTS, Account, Store, checked_limit
+from modelslab_pony.batch._work import Connect
+from modelslab_pony.errors import ConfigurationError
+from modelslab_pony.requests import Request, refused
+
+Rows = str | PathLike[str] | Iterable[Request | Mapping[str, Any]]
+"""A file of rows, or requests (or mappings with their fields) of a program."""
+DEFAULT_LIMIT = 5
+"""What the smallest plan may have queued (vendor docs, rate limits page: 5, 10 or 15)."""
+BEAT = 0.2
+"""Seconds between looks at what has finished."""
+PROGRESS_EVERY = 1.0
+REPORT_EVERY = 5.0
+"""Seconds between two writings of the results and the gallery; more on large batches, where they take long."""
+
+
+class Batch:
+    """Makes images by the thousand, and survives anything.
+
+    `output` is the folder for images, results.jsonl and index.html; what the batch knows is kept below
+    it, or in `database`, a `postgresql://` address that several machines share. `rows` is a file (JSONL, CSV,
+    or a prompt on each line), or requests; without rows, the batch that is there goes on.
+
+    Every row is checked before the first is sent. A row that is done is not sent again; one that may have been
+    accepted without anybody knowing is `unknown`, and sent again by `retry` alone. What was accepted is
+    fetched to the end, in this run or the next.
+
+    - `limit`: how many requests the account may have queued: 5, 10 or 15 by plan (vendor docs, rate limits
+      page); of all machines together. Default: that of the database, else 5.
+    - `template` names the images; see `_names.FIELDS`. `metadata` writes into them how they were made.
+    - `defaults`: fields (and `op`) of every row that does not give its own. `format`: jsonl, csv or lines, where
+      the file's name does not say. `strict` checks rows against the effective spec.
+    - `batch` names one of several in a database; by default the output folder remembers its own.
+    - `connect` makes the `AsyncPonyClient`; by default one of `api_key` and `base_url`, else of the environment.
+
+    Raises `ConfigurationError` for what cannot work. Nothing is read or sent before `run` or an iteration begins.
+    """
+
+    def __init__(
+        self,
+        output: str | PathLike[str],
+        rows: Rows | None = None,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        database: str | None = None,
+        batch: str | None = None,
+        limit: int | None = None,
+        template: str = _names.DEFAULT_TEMPLATE,
+        metadata: bool = True,
+        strict: bool = True,
+        defaults: Mapping[str, Any] | None = None,
+        format: Format | None = None,
+        connect: Connect | None = None,
+        axes: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.output = Path(output)
+        self._rows = rows
+        self._limit = checked_limit(limit)
+        self._settings = {
+            "template": _names.check_template(template),
+            "metadata": metadata,
+            "strict": strict,
+            "axes": dict(axes or {}),
+        }
+        self._defaults, self._format = dict(defaults or {}), format
+        self._store = Store(self.output, database)
+        self._named = batch
+        self._connect = connect
+        self._account = Account(api_key=api_key, base_url=base_url, strict=strict)
+        self._stopped = threading.Event()
+
+    # --- what it does ------------------------------------------------------------------------
+
+    def run(self, on_event: OnEvent | None = None) -> BatchStatus:
+        """Make everything; return where the batch stands when nothing more can be done, or after `stop`.
+
+        `on_event` is called in this thread with each `BatchEvent`. Raises `InvalidRequestError` (rows that cannot be
+        sent, all of them named; nothing was sent), `ConfigurationError`, or the error that concerns every
+        row: `AuthenticationError`, `InsufficientCreditsError`, a disk that is full. Then, too, run it again.
+        """
+        for _ in self._finished(on_event, earlier=False):
+            pass
+        return self.status()
+
+    def __iter__(self) -> Iterator[BatchResult]:
+        """Run it; yield each row's result as it finishes, those of earlier runs first. Raises as `run`."""
+        return self._finished(None, earlier=True)
+
+    def stop(self) -> None:
+        """Have `run` or an iteration end soon, from any thread: nothing more is sent, nothing is lost."""
+        self._stopped.set()
+
+    def status(self) -> BatchStatus:
+        """Return where the batch stands, also while another process runs it. Asks the service nothing."""
+        with self._books() as (ledger, id):
+            return _status(ledger, id)
+
+    def results(self) -> list[BatchResult]:
+        """Return every row of the input, in its order, with what came of it so far."""
+        with self._books() as (ledger, id):
+            return [result_of(item, self.output) for item in ledger.rows(id)]
+
+    def cancel(self) -> int:
+        """Have nothing more sent, also by other processes; return how many rows that were.
+
+        What was accepted is fetched all the same. The next `run` takes the cancelled rows up again.
+        """
+        with self._books() as (ledger, id):
+            return ledger.cancel(id)
+
+    def retry(self, *, unknown: bool = False, failed: bool = False) -> int:
+        """Have the next `run` send rows again on purpose; return how many.
+
+        `unknown` ones may be paid for twice: look at the account's history first. `failed` ones whose job did
+        not itself fail are asked about once more instead.
+        """
+        with self._books() as (ledger, id):
+            return ledger.retry(id, unknown=unknown, failed=failed)
+
+    def write_report(self) -> None:
+        """Write results.jsonl and the gallery, as `run` does now and then and at its end."""
+        with self._books() as (ledger, id):
+            self._report(ledger, id)
+
+    # --- the run -----------------------------------------------------------------------------
+
+    def _finished(self, on_event: OnEvent | None, *, earlier: bool) -> Iterator[BatchResult]:
+        from modelslab_pony.batch import _session  # noqa: PLC0415 - DBOS takes a second to import
+
+        self._stopped.clear()
+        events: Events = Events()
+        tell = teller(events)
+        client = self._connect() if self._connect else _session.own_client(self._account)
+        with self._books(create=True) as (ledger, id), self._alone():
+            self._load(ledger, id, client)
+            ledger.revive(id)
+            since = 0 if earlier else ledger.serial(id)
+            ledger.limit(self._limit or self._known_limit(ledger))
+            try:
+                with _session.running(self._store, ledger, client, self.output, events, on_event) as engine:
+                    report = Beat(lambda: self._report(ledger, id), REPORT_EVERY)
+                    told = Beat(lambda: tell("progress", _status(ledger, id).document()), PROGRESS_EVERY)
+                    money = Money(engine, tell) if on_event else None
+                    is_open = True
+                    while is_open and not self._stopped.is_set() and engine.work.halted is None:
+                        is_open = ledger.is_open(id)  # before the look at what is settled, so that nothing is missed
+                        for item in ledger.settled(id, since):
+                            since = item.serial or since
+                            yield result_of(item, self.output)
+                        report.now_and_then()
+                        told.now_and_then()
+                        if money is not None:
+                            money.ask()
+                        hand_on(events, on_event)
+                        if is_open:
+                            self._stopped.wait(BEAT)
+                    if money is not None:
+                        money.ask_last()
+            finally:
+                tell("progress", _status(ledger, id).document())
+                hand_on(events, on_event)
+                self._report(ledger, id)
+
+    def _known_limit(self, ledger: Ledger) -> int:
+        pace = ledger.pace() if self._store.is_shared else None
+        return DEFAULT_LIMIT if pace is None else pace.limit
+
+    def _load(self, ledger: Ledger, id: str, client: AsyncPonyClient) -> None:
+        settings = client._settings  # noqa: SLF001 - a batch and its client are one unit
+        known = ledger.batch(id)
+        if known is not None and known["base_url"] != settings.base_url and ledger.counts(id).get("running"):
+            raise ConfigurationError(
+                f"this batch has jobs at {known['base_url']}, which {settings.base_url} does not know: "
+                f"finish them with MODELSLAB_BASE_URL={known['base_url']}"
+            )
+        if self._rows is None:
+            if known is None:
+                raise refused({"rows": ["must be given: there is no batch here that could go on"]})
+            return
+        inputs = Inputs(self._store.folder / INPUTS)
+        with _read(self._rows, self._format, self._defaults) as rows:
+            strict = bool(self._settings["strict"])
+            checked = _rows.check(rows, inputs, strict=strict, redactor=settings.redactor)
+            ledger.load(id, settings.base_url, self._settings, checked)
+
+    def _report(self, ledger: Ledger, id: str) -> None:
+        results = (result_of(item, self.output) for item in ledger.rows(id))
+        write_results(self.output / RESULTS, results)
+        again = (result_of(item, self.output) for item in ledger.rows(id))
+        known = ledger.batch(id)
+        _gallery.write(self.output, again, _status(ledger, id), known["settings"].get("axes") if known else None)
+
+    # --- its books ---------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _books(self, *, create: bool = False) -> Iterator[tuple[Ledger, str]]:
+        ledger = self._store.open(create=create)
+        try:
+            yield ledger, self._store.id(ledger, self._named, create=create)
+        finally:
+            ledger.close()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        self._store.lock()
+        try:
+            yield
+        finally:
+            self._store.unlock()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {str(self.output)!r}>"
+
+
+def _status(ledger: Ledger, id: str) -> BatchStatus:
+    pace = ledger.pace()
+    facts = {"limit": pace.limit, "allowed": pace.allowed} if pace else {}
+    return status_of(id, ledger.counts(id), former=ledger.former(id), **facts)
+
+
+@contextlib.contextmanager
+def _read(
+    rows: Rows, format: Format | None, defaults: Mapping[str, Any]
+) -> Iterator[Iterator[_rows.Row | _rows.Problem]]:
+    if not isinstance(rows, str | PathLike):
+        yield _rows.of_requests(rows)
+        return
+    path = Path(rows)
+    with _rows.opened(path) as file:
+        yield _rows.read(file, format or _rows.format_of(path), defaults=defaults, folder=path.parent)
+
+
+__all__ = ["Batch", "BatchEvent"]

@@ -1,0 +1,119 @@
+"""Downloads of a batch: names that are given out once, files that are whole or absent, small copies beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from modelslab_pony import _pictures, _pillow
+from modelslab_pony._snapshot import Link, Snapshot
+from modelslab_pony._wire import Prepared, prepare
+from modelslab_pony.async_client import AsyncPonyClient
+from modelslab_pony.batch import _names
+from modelslab_pony.batch._ledger import Ledger
+from modelslab_pony.batch._row_book import Item
+from modelslab_pony.batch._rows import request_of
+from modelslab_pony.errors import InvalidRequestError
+from modelslab_pony.results import AsyncGeneration
+
+THUMBNAILS = "thumbnails"
+"""Below the output folder: small copies of the images, for the gallery."""
+THUMBNAIL = 320
+"""Pixels, the longer side."""
+
+
+async def save_images(
+    item: Item, settings: Mapping[str, Any], client: AsyncPonyClient, ledger: Ledger, output: Path
+) -> int:
+    """Download every image of an item; return how many. One that is there already is written anew, in its place."""
+    prepared = await asyncio.to_thread(_prepared, item)
+    snapshot = snapshot_of(item, "success")
+    generation = AsyncGeneration.of(snapshot, client, prepared)
+    for image in generation.images:
+        file = item.files[image.index] if image.index < len(item.files) else None
+        if file is None:
+            values = _values(item, snapshot, image.index)
+            file = await asyncio.to_thread(_reserve, ledger, output, item, settings["template"], values, image.url)
+        path = output / file
+        await image.save(path, overwrite=True, metadata=bool(settings["metadata"]))
+        await asyncio.to_thread(_shrink, path, thumbnail_of(output, file))
+    return len(generation.images)
+
+
+def _reserve(ledger: Ledger, output: Path, item: Item, template: str, values: Mapping[str, Any], url: str) -> str:
+    number = 0
+
+    def free() -> Any:
+        nonlocal number
+        while True:
+            number += 1
+            name = _names.file_name(template, values, url, number)
+            if not (output / name).exists():
+                yield name
+
+    return ledger.reserve(item.id, item.batch, free())
+
+
+def _values(item: Item, snapshot: Snapshot, index: int) -> dict[str, Any]:
+    fields = item.document["fields"]
+    row = item.position or item.id
+    seed = fields.get("seed") if snapshot.seed is None else snapshot.seed
+    return {
+        "index": row,
+        "seed": "random" if seed is None else seed,
+        "name": item.name or str(row),
+        "job_id": str(item.job_id),
+        "op": item.document["op"],
+        "model": str(fields.get("model_id", "pony-realism")),
+        "image": index,
+    }
+
+
+def thumbnail_of(output: Path, file: str) -> Path:
+    """Return where the small copy of an image is."""
+    return output / THUMBNAILS / f"{file}.jpg"
+
+
+def _prepared(item: Item) -> Prepared | None:
+    """Return the request for the picture's recipe; None where its images are gone: what was paid for is saved."""
+    with contextlib.suppress(InvalidRequestError):
+        request = request_of(item.document)
+        return prepare(request, _pictures.load(_pictures.local(request)), strict=False)
+    return None
+
+
+def _shrink(path: Path, small: Path) -> None:
+    with contextlib.suppress(OSError):
+        content = _pillow.thumbnail(path.read_bytes(), THUMBNAIL)
+        if content is not None:
+            small.parent.mkdir(parents=True, exist_ok=True)
+            part = small.with_name(f".{small.name}.part")
+            part.write_bytes(content)
+            part.replace(small)
+
+
+def known(snapshot: Snapshot) -> dict[str, Any]:
+    """Return what an answer tells, as JSON has it."""
+    return {
+        "links": [{"url": link.url, "proxy_url": link.proxy_url} for link in snapshot.links],
+        "seed": snapshot.seed,
+        "meta": dict(snapshot.meta),
+        "generation_time": snapshot.generation_time,
+        "nsfw_content_detected": snapshot.nsfw_content_detected,
+    }
+
+
+def snapshot_of(item: Item, status: Literal["processing", "success"]) -> Snapshot:
+    answer = item.answer
+    return Snapshot(
+        status=status,
+        id=item.job_id,
+        links=tuple(Link(**link) for link in answer.get("links", ())) if status == "success" else (),
+        seed=answer.get("seed"),
+        meta=answer.get("meta") or {},
+        generation_time=answer.get("generation_time"),
+        nsfw_content_detected=answer.get("nsfw_content_detected"),
+    )

@@ -1,0 +1,52 @@
+"""A process at work on a ledger: its client, its engine, and how both end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from modelslab_pony.async_client import AsyncPonyClient
+from modelslab_pony.batch._engine import Engine
+from modelslab_pony.batch._events import Events, OnEvent, hand_on, teller
+from modelslab_pony.batch._ledger import Ledger
+from modelslab_pony.batch._store import Account, Store
+from modelslab_pony.batch._work import Work
+from modelslab_pony.policies import RetryPolicy
+
+CONNECTIONS = 64
+"""Calls and downloads under way at once; the account's limit is kept by the queue."""
+
+
+def own_client(account: Account) -> AsyncPonyClient:
+    """Return a client that tries nothing again by itself: the ledger has to know of each try."""
+    return AsyncPonyClient(
+        account.api_key,
+        base_url=account.base_url,
+        strict=account.strict,
+        retry=RetryPolicy(attempts=1),
+        max_in_flight=CONNECTIONS,
+    )
+
+
+@contextlib.contextmanager
+def running(
+    store: Store, ledger: Ledger, client: AsyncPonyClient, output: Path, events: Events, on_event: OnEvent | None
+) -> Iterator[Engine]:
+    """Have an engine work; at the end it sends nothing more, and waits for the answers that are on their way.
+
+    Raises the error that concerns every row, once all has ended.
+    """
+    tell = teller(events)
+    engine = Engine(ledger, store.workflows, lambda worker: Work(ledger, client, output, worker, tell))
+    engine.start()
+    try:
+        yield engine
+    finally:
+        if engine.work.sending:
+            tell("stopping", {"sending": engine.work.sending})
+            hand_on(events, on_event)
+        engine.stop()
+        hand_on(events, on_event)
+    if engine.work.halted is not None:
+        raise engine.work.halted

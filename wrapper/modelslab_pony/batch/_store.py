@@ -1,0 +1,136 @@
+"""Where a batch is kept: a folder below the output, or a database that several machines share."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from attrs import field, frozen
+
+from modelslab_pony._disk import DiskError, check_writable
+from modelslab_pony._rules import shown
+from modelslab_pony.batch._ledger import Ledger
+from modelslab_pony.batch._outcome import replaced
+from modelslab_pony.batch._tables import database_faults, open_engine, postgres_url, sqlite_url
+from modelslab_pony.errors import ConfigurationError, InvalidRequestError
+from modelslab_pony.requests import refused
+
+FOLDER = ".batch"
+LEDGER, WORKFLOWS, LOCK, MARK, INPUTS = "ledger.sqlite", "workflows.sqlite", "lock", "batch.json", "inputs"
+
+MOST = 1000
+"""A larger limit is a slip of the finger."""
+
+
+@frozen(kw_only=True)
+class Account:
+    """What a client of a batch is made with; what is None comes from the environment."""
+
+    api_key: str | None = field(repr=False)
+    base_url: str | None
+    strict: bool
+
+
+def checked_limit(value: Any) -> int | None:
+    """Return a limit. Raises `ConfigurationError`."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST):
+        return value
+    raise ConfigurationError(f"limit must be an integer from 1 to {MOST}, not {shown(value)}")
+
+
+class Store:
+    """Finds the ledger of an output folder, and keeps a second process out where there must be one."""
+
+    def __init__(self, output: Path, database: str | None) -> None:
+        self.output = output
+        self.folder = output / FOLDER
+        self._url = None if database is None else postgres_url(database)
+        self._lock: sqlite3.Connection | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several machines may work on it."""
+        return self._url is not None
+
+    @property
+    def workflows(self) -> sa.URL:
+        """Where DBOS keeps what it knows."""
+        if self._url is not None:
+            return self._url
+        path = self.folder / WORKFLOWS
+        open_engine(sqlite_url(path), durable=True).connect().close()  # write-ahead from the first moment on
+        return sqlite_url(path.absolute())
+
+    def open(self, *, create: bool) -> Ledger:
+        """Return the ledger. Raises `InvalidRequestError` where there is none yet, unless one is to be made."""
+        if create:
+            self._check_output()
+        elif self._url is None and not (self.folder / LEDGER).is_file():
+            raise refused({"output": [f"{str(self.output)!r} has no batch: begin one with `pony batch INPUT -o ...`"]})
+        with database_faults("the batch's database"):
+            return Ledger(self._url or sqlite_url(self.folder / LEDGER))
+
+    def id(self, ledger: Ledger, given: str | None, *, create: bool) -> str:
+        """Return the name of the batch of this folder, or of the one that was named."""
+        if given is not None:
+            if not create and ledger.batch(given) is None:
+                there = ", ".join(ledger.batches()) or "none"
+                raise refused({"batch": [f"{given!r} is not in this database; there is {there}"]})
+            return given
+        if self._url is None:
+            return "batch"
+        mark = self.folder / MARK
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+            return str(json.loads(mark.read_text("utf-8"))["batch"])
+        if not create:
+            raise refused(
+                {"batch": [f"is not told by {str(self.output)!r}; name one of {', '.join(ledger.batches()) or 'none'}"]}
+            )
+        name = f"{self.output.absolute().name or 'batch'}-{secrets.token_hex(4)}"
+        with replaced(mark) as file:
+            file.write(json.dumps({"batch": name}) + "\n")
+        return name
+
+    def lock(self) -> None:
+        """Keep other processes away from a folder's own database. Raises `ConfigurationError` where one is at work.
+
+        The lock is SQLite's, which every system has and which ends with its process.
+        """
+        if self.is_shared:
+            return
+        connection = sqlite3.connect(self.folder / LOCK, timeout=0.0, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            connection.close()
+            raise ConfigurationError(
+                f"another process works on the batch in {str(self.output)!r}: wait for it, or stop it; "
+                "several work together on a --database postgresql://..."
+            ) from None
+        self._lock = connection
+        self._tidy()
+
+    def unlock(self) -> None:
+        """Let others in again."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _tidy(self) -> None:
+        """Remove what a process that was killed had half written; nobody else writes here now."""
+        for part in self.output.rglob(".*.part"):
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+    def _check_output(self) -> None:
+        try:
+            check_writable(self.output)
+            check_writable(self.folder)
+        except DiskError as error:
+            problem = f"{str(self.output)!r} cannot be written to ({error}); choose another folder with -o"
+            raise InvalidRequestError(f"output: {problem}. Nothing was sent.", errors={"output": [problem]}) from None

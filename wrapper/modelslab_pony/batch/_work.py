@@ -1,0 +1,340 @@
+"""What is done for one item: submit it, look at its job, save its images. Each is a step of a workflow.
+
+A step may be carried out twice, when the process ended before its outcome was recorded. So each one
+looks at the ledger first, and goes on from what is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypedDict, TypeVar
+
+import sqlalchemy as sa
+
+from modelslab_pony import _pictures
+from modelslab_pony._snapshot import Balance
+from modelslab_pony.async_client import AsyncJob, AsyncPonyClient
+from modelslab_pony.batch import _verdicts
+from modelslab_pony.batch._ledger import Ledger
+from modelslab_pony.batch._row_book import Item
+from modelslab_pony.batch._rows import request_of
+from modelslab_pony.batch._saving import known, save_images, snapshot_of
+from modelslab_pony.errors import (
+    GenerationFailed,
+    JobTimeout,
+    PonyError,
+)
+from modelslab_pony.requests import Request, refused
+
+T = TypeVar("T")
+Connect = Callable[[], AsyncPonyClient]
+Tell = Callable[[str, Mapping[str, Any]], object]
+"""Takes an event: what happened, and to which row."""
+
+ROOM = 0.2
+"""Seconds between looks for a place in the account's queue."""
+FRESH_LINKS = 3
+"""Downloads that fail before the job is asked for its links again."""
+
+
+Then = Literal["submit", "look", "save", "end"]
+
+
+class Next(TypedDict):
+    """What a workflow does after a step; it is recorded, and holds nothing that is secret."""
+
+    then: Then
+    wait: float
+    tried: int
+    """How often in a row this was tried in vain."""
+    asked: int
+    """How often the job was looked at."""
+    since: float
+    """When the waiting, or the trying, began, in seconds since 1970."""
+
+
+def _next(then: Then, wait: float = 0.0, *, tried: int = 0, asked: int = 0, since: float = 0.0) -> Next:
+    return Next(then=then, wait=wait, tried=tried, asked=asked, since=since)
+
+
+FIRST = _next("submit")
+END = _next("end")
+
+
+class _NotNowError(Exception):
+    """An item may not be sent: the queue is full, or another execution has the right to."""
+
+
+class Work:
+    """One process's part of the work; all but `__init__` runs on the engine's event loop."""
+
+    def __init__(self, ledger: Ledger, client: AsyncPonyClient, output: Path, worker: str, tell: Tell) -> None:
+        self.ledger = ledger
+        self.output = output
+        self.stopping = False
+        """Whether nothing more is to be sent."""
+        self.halted: PonyError | None = None
+        """Why nothing more can be sent."""
+        self.sending = 0
+        """Submissions under way; whoever stops waits for them, or nobody knows what became of them."""
+        self.started_at = time.time()
+        self._client = client
+        self._worker = worker
+        self.tell = tell
+        self._settings: dict[str, Mapping[str, Any]] = {}
+        self._odd = 0
+        self._offline_since: float | None = None
+
+    async def do(self, id: int, memory: Next) -> Next:
+        """Do what comes next for an item. A fault of ours leaves it to the next run, and takes no other with it."""
+        steps = {"submit": self._submit, "look": self._look, "save": self._save}
+        try:
+            return await steps[memory["then"]](id, memory)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the item stays in the books
+            item = await self._surely(lambda: self.ledger.item(id))
+            return await self._parked(item, fault)
+
+    # --- submit ------------------------------------------------------------------------------
+
+    async def _submit(self, id: int, memory: Next) -> Next:
+        """Send an item if it is waiting, and go on from wherever it stands."""
+        item = await self._surely(lambda: self.ledger.item(id))
+        if item.state == "running":
+            return _next("save") if item.answered_at else _next("look")
+        if item.state == "submitting":  # by an execution that was cut off
+            if await self._surely(lambda: self.ledger.unknown(id)):
+                self._say("unknown", item)
+            return END
+        return await self._send(item, memory["tried"] + 1) if item.state == "waiting" else END
+
+    async def _send(self, item: Item, tried: int) -> Next:
+        token = uuid.uuid4().hex
+
+        async def claim() -> None:
+            """Write down that the POST is about to leave; nothing is sent before that is on the disk."""
+            found = (
+                "full"
+                if self.is_closing
+                else await self._surely(lambda: self.ledger.claim(item.id, token, self._worker))
+            )
+            if found != "claimed":
+                raise _NotNowError(found)
+
+        while True:
+            if self.is_closing:
+                await _forever()
+            self.sending += 1
+            try:
+                job = await self._submitted(item, claim)
+                return await self._accepted(item, token, job)
+            except _NotNowError as found:
+                if str(found) == "taken":
+                    return END
+            except PonyError as error:
+                return await self._unsent(item, token, error, tried)
+            finally:
+                self.sending -= 1
+            await asyncio.sleep(ROOM)
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing more is sent."""
+        return self.stopping or self.halted is not None
+
+    async def _accepted(self, item: Item, token: str, job: AsyncJob) -> Next:
+        answer = known(job._snapshot)
+        is_ours = await self._surely(lambda: self.ledger.accepted(item.id, token, job.id, answer))
+        self._odd, self._offline_since = 0, None
+        if not is_ours:
+            self._say("stray", item, job_id=job.id)
+            return END
+        self._say("accepted", item, job_id=job.id)
+        if job.status == "success":
+            await self._surely(lambda: self.ledger.answered(item.id, answer))
+            return _next("save")
+        return _next("look", _verdicts.next_look(0, job.eta), since=time.time())
+
+    async def _submitted(self, item: Item, claim: Callable[[], Awaitable[object]]) -> AsyncJob:
+        request = request_of(item.document)
+        digests = item.document.get("digests")
+        if digests:
+            await asyncio.to_thread(_check_same, request, digests)
+        return await self._client._submitted(request, claim)
+
+    async def _unsent(self, item: Item, token: str, error: PonyError, tried: int) -> Next:
+        verdict = _verdicts.of_submission(error, tried)
+        if verdict.fate == "accepted":
+            await self._surely(lambda: self.ledger.accepted(item.id, token, error.job_id, {}))
+            self._say("accepted", item, job_id=error.job_id)
+            return _next("look", verdict.wait)
+        if verdict.fate == "unknown":
+            await self._surely(lambda: self.ledger.unknown(item.id, error))
+            self._say("unknown", item, error=error)
+            self._odd += 1
+            if self._odd >= _verdicts.ODD_IN_A_ROW:
+                self.halt(error)
+            return END
+        if verdict.fate == "failed":
+            await self._surely(lambda: self.ledger.failed(item.id, error, error.job_id))
+            self._say("failed", item, error=error)
+            return END
+        if verdict.fate == "refused":
+            pace = await self._surely(lambda: self.ledger.refused(item.id, token))
+            self._say("slowed", item, error=error, allowed=pace.allowed, limit=pace.limit, wait=verdict.wait)
+            return _next("submit", verdict.wait, tried=tried)
+        await self._surely(lambda: self.ledger.unclaim(item.id, token))
+        if verdict.fate == "halt":
+            self.halt(error)
+            await _forever()
+        self._offline(error)
+        self._say("delayed", item, error=error, wait=verdict.wait)
+        return _next("submit", verdict.wait, tried=tried)
+
+    def _offline(self, error: PonyError) -> None:
+        now = time.time()
+        self._offline_since = self._offline_since or now
+        if now - self._offline_since > _verdicts.PATIENCE:
+            self.halt(error)
+
+    # --- look --------------------------------------------------------------------------------
+
+    async def _look(self, id: int, memory: Next) -> Next:
+        """Ask once where an item's job stands."""
+        item = await self._surely(lambda: self.ledger.item(id))
+        if item.state != "running" or item.answered_at:
+            return _next("save") if item.state == "running" else END
+        job = AsyncJob(self._client, snapshot_of(item, "processing"))
+        since = max(memory["since"], self.started_at)
+        try:
+            status = await job.refresh()
+        except PonyError as error:
+            return await self._unseen(item, error, memory["tried"] + 1, since)
+        if status.status == "failed":
+            said = status.message.rstrip(".") or "no reason given"
+            failure = GenerationFailed(f"the service could not make the image ({said})", job_id=item.job_id)
+            await self._surely(lambda: self.ledger.failed(id, failure))
+            self._say("failed", item, error=failure)
+            return END
+        if status.status == "processing":
+            if time.time() - since > _verdicts.WAIT:
+                return await self._parked(item, JobTimeout(f"job {item.job_id} is still running", job_id=item.job_id))
+            asked = memory["asked"] + 1
+            return _next("look", _verdicts.next_look(asked, status.eta), asked=asked, since=since)
+        answer = known(job._snapshot)
+        await self._surely(lambda: self.ledger.answered(id, answer))
+        return _next("save")
+
+    async def _unseen(self, item: Item, error: PonyError, faults: int, since: float) -> Next:
+        verdict = _verdicts.of_look(error, faults)
+        if verdict.fate == "failed":
+            await self._surely(lambda: self.ledger.failed(item.id, error))
+            self._say("failed", item, error=error)
+            return END
+        if verdict.fate == "halt":
+            self.halt(error)
+            await _forever()
+        self._say("delayed", item, error=error, wait=verdict.wait)
+        return await self._later(item, "look", error, verdict.wait, faults, since)
+
+    async def _later(
+        self, item: Item, then: Literal["look", "save"], error: PonyError, wait: float, faults: int, since: float
+    ) -> Next:
+        """Try again after a fault, or leave the item to the next run after many."""
+        now = time.time()
+        begun = now if faults == 1 else max(since, self.started_at)
+        if now - begun > _verdicts.PATIENCE:
+            return await self._parked(item, error)
+        return _next(then, wait, tried=faults, asked=1, since=begun)
+
+    async def _parked(self, item: Item, error: Exception) -> Next:
+        await self._surely(lambda: self.ledger.park(item.id, error))
+        self._say("parked", item, error=error)
+        return END
+
+    # --- save --------------------------------------------------------------------------------
+
+    async def _save(self, id: int, memory: Next) -> Next:
+        """Download an item's images, whole or not at all, and note that it is done."""
+        item = await self._surely(lambda: self.ledger.item(id))
+        if item.state != "running":
+            return END
+        try:
+            if memory["tried"] and memory["tried"] % FRESH_LINKS == 0:
+                item = await self._asked_again(item)
+            images = await save_images(item, await self._of(item.batch), self._client, self.ledger, self.output)
+        except PonyError as error:
+            faults = memory["tried"] + 1
+            verdict = _verdicts.of_download(error, faults)
+            self._say("delayed", item, error=error, wait=verdict.wait)
+            if verdict.fate == "halt":
+                self.halt(error)
+                await _forever()
+            return await self._later(item, "save", error, verdict.wait, faults, memory["since"])
+        await self._surely(lambda: self.ledger.done(id))
+        self._say("done", item, images=images)
+        return END
+
+    async def _asked_again(self, item: Item) -> Item:
+        """Ask for the links once more: they may have run out."""
+        job = AsyncJob(self._client, snapshot_of(item, "processing"))
+        status = await job.refresh()
+        if status.status == "success":
+            answer = known(job._snapshot)
+            await self._surely(lambda: self.ledger.answered(item.id, answer))
+        return await self._surely(lambda: self.ledger.item(item.id))
+
+    async def _of(self, batch: str) -> Mapping[str, Any]:
+        if batch not in self._settings:
+            found = await self._surely(lambda: self.ledger.batch(batch))
+            self._settings[batch] = {} if found is None else found["settings"]
+        return self._settings[batch]
+
+    # --- what all of them use ----------------------------------------------------------------
+
+    async def balance(self) -> Balance:
+        """Ask what money the account has left."""
+        return await self._client.balance()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    def halt(self, error: PonyError) -> None:
+        """Send nothing more, for a reason that concerns every item."""
+        self.halted = self.halted or error
+
+    async def _surely(self, call: Callable[[], T]) -> T:
+        """Call the ledger, however long its database is away: what it is told must not be lost."""
+        wait = 0.1
+        while True:
+            try:
+                return await asyncio.shield(asyncio.to_thread(call))
+            except sa.exc.OperationalError as fault:
+                self.tell("database", {"message": " ".join(str(fault.orig).split())})
+                await asyncio.sleep(wait)
+                wait = min(5.0, wait * 2)
+
+    def _say(self, event: str, item: Item, *, error: Exception | None = None, **facts: Any) -> None:
+        told: dict[str, Any] = {"batch": item.batch, "index": item.position, "name": item.name, **facts}
+        if error is not None:
+            told["error"] = {"type": type(error).__name__, "message": str(error)}
+        self.tell(event, told)
+
+
+async def _forever() -> None:
+    """Wait until the engine stops; the item's workflow is taken up by the next run."""
+    await asyncio.get_running_loop().create_future()
+
+
+def _check_same(request: Request, digests: Mapping[str, str]) -> None:
+    """Refuse an image that is not the one that was checked with the row."""
+    local = _pictures.local(request)
+    for name, image in _pictures.load(local).items():
+        if isinstance(image, str):
+            raise refused({name: [image]})
+        if digests.get(name) != image.digest:
+            raise refused({name: [f"{str(local[name])!r} has changed since the rows were checked; run again"]})

@@ -1,0 +1,67 @@
+"""A process that joins the batches of a shared database."""
+
+from __future__ import annotations
+
+import threading
+from os import PathLike
+from pathlib import Path
+
+from modelslab_pony.batch._events import Events, OnEvent, hand_on
+from modelslab_pony.batch._store import Account, Store, checked_limit
+from modelslab_pony.batch._work import Connect
+
+BEAT = 0.2
+"""Seconds between looks at whether to go on."""
+
+
+class Worker:
+    """Works on every batch of a `postgresql://` database, beside other workers.
+
+    Images are saved below `output`: a folder that the machines share, or one of this machine's own.
+    `limit` sets what the account may have queued, of all workers together; by default it stays as it
+    is. Other arguments as for `Batch`. Raises `ConfigurationError` for what cannot work.
+    """
+
+    def __init__(
+        self,
+        output: str | PathLike[str],
+        *,
+        database: str,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        limit: int | None = None,
+        connect: Connect | None = None,
+    ) -> None:
+        self.output = Path(output)
+        self._store = Store(self.output, database)
+        self._limit = checked_limit(limit)
+        self._connect = connect
+        self._account = Account(api_key=api_key, base_url=base_url, strict=False)
+        self._stopped = threading.Event()
+
+    def run(self, on_event: OnEvent | None = None, *, until_done: bool = False) -> None:
+        """Work until `stop`, or until nothing is left to be done.
+
+        Raises the error that concerns every row, as `Batch.run` does.
+        """
+        from modelslab_pony.batch import _session  # noqa: PLC0415 - DBOS takes a second to import
+
+        self._stopped.clear()
+        events: Events = Events()
+        client = self._connect() if self._connect else _session.own_client(self._account)
+        ledger = self._store.open(create=True)
+        try:
+            if self._limit is not None:
+                ledger.limit(self._limit)
+            with _session.running(self._store, ledger, client, self.output, events, on_event) as engine:
+                while not self._stopped.is_set() and engine.work.halted is None:
+                    if until_done and not any(ledger.is_open(id) for id in ledger.batches()):
+                        break
+                    hand_on(events, on_event)
+                    self._stopped.wait(BEAT)
+        finally:
+            ledger.close()
+
+    def stop(self) -> None:
+        """Have `run` end soon, from any thread: nothing more is sent, and the others take over what is under way."""
+        self._stopped.set()

@@ -1,0 +1,337 @@
+"""The commands about batches: run, status, retry, cancel, worker, compare, gallery. They need the extra `batch`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from modelslab_pony.cli import _client, _signals
+from modelslab_pony.cli._batch_progress import BatchProgress
+from modelslab_pony.cli._exits import exit_code
+from modelslab_pony.cli._options import BareOption, StrictOption
+from modelslab_pony.cli._report import Outcome, one_line
+from modelslab_pony.errors import ConfigurationError, InvalidRequestError, PonyError
+from modelslab_pony.requests import TextToImage, refused
+
+if TYPE_CHECKING:
+    from modelslab_pony.batch import Batch, BatchResult, BatchStatus
+
+INCOMPLETE = 40
+"""The exit code of a batch that ended with rows that have no images: failed, unknown, or left to the next run."""
+LISTED = 20
+"""Rows that a status lists; `--all` lists every one."""
+MOST_VARIANTS = 10_000
+
+
+class _RunByDefault(TyperGroup):
+    """`pony batch INPUT` is `pony batch run INPUT`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in {"--help", "-h"}:
+            args = ["run", *args]
+        return list(super().parse_args(ctx, args))
+
+
+app = typer.Typer(
+    cls=_RunByDefault,
+    help="Make images by the thousand, resumable: `pony batch prompts.jsonl -o out/`. Run it again to go on.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder for the images, results.jsonl and index.html; made if missing.")
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        help="postgresql://USER@HOST/NAME, which several machines share; else SQLite in the output folder.",
+        envvar="PONY_DATABASE",
+        show_envvar=True,
+    ),
+]
+NamedOption = Annotated[
+    str | None, typer.Option("--batch", help="One of several in a database; the folder remembers its own.")
+]
+LimitOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Requests that the account may have queued: 5, 10 or 15 by plan; of all machines. [5]"),
+]
+EventsOption = Annotated[bool, typer.Option("--json", help="Print events, one JSON document a line.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="NAME=VALUE: a field of every row that lacks it. Repeatable.")
+]
+
+
+@app.command()
+def run(
+    rows: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[INPUT]", help="JSONL, CSV, or a prompt on each line; without it, the batch in the folder goes on."
+        ),
+    ] = None,
+    output: OutputOption = Path("out"),
+    format: Annotated[str | None, typer.Option(help="jsonl, csv or lines, where the file's name does not say.")] = None,
+    set: SetOption = None,
+    template: Annotated[
+        str | None,
+        typer.Option(help="Names of the images: {index:05d}-{seed}.png; also {name} {job_id} {op} {model} {image}."),
+    ] = None,
+    limit: LimitOption = None,
+    database: DatabaseOption = None,
+    batch: NamedOption = None,
+    strict: StrictOption = True,
+    no_metadata: BareOption = False,
+    as_json: EventsOption = False,
+) -> None:
+    """Make everything that is asked for, or go on with it."""
+    with _told(as_json):
+        from modelslab_pony.batch._names import DEFAULT_TEMPLATE  # noqa: PLC0415 - an extra
+        from modelslab_pony.batch._rows import default_fields  # noqa: PLC0415 - an extra
+
+        options = {
+            "format": format,
+            "defaults": default_fields(set or ()),
+            "template": template or DEFAULT_TEMPLATE,
+            "strict": strict,
+            "metadata": not no_metadata,
+        }
+        made = _batch(output, rows, database=database, batch=batch, limit=limit, **options)
+        _run(made, output, as_json=as_json, database=database)
+
+
+@app.command()
+def compare(
+    prompt: Annotated[str, typer.Argument(help="What all of them show.")],
+    seeds: Annotated[str, typer.Option(help="As in 1..4 or 1,5,9.")],
+    samplers: Annotated[str, typer.Option(help='As in "Euler a,DPM++ 2M Karras"; see `pony samplers`.')],
+    output: OutputOption = Path("compare"),
+    set: SetOption = None,
+    limit: LimitOption = None,
+    database: DatabaseOption = None,
+    strict: StrictOption = True,
+    as_json: EventsOption = False,
+) -> None:
+    """Make a grid of variants, seeds across and samplers down, with a page that shows it."""
+    with _told(as_json):
+        from modelslab_pony.batch._rows import default_fields  # noqa: PLC0415 - an extra
+
+        across, down = _seeds(seeds), [name.strip() for name in samplers.split(",") if name.strip()]
+        if not down:
+            raise refused({"samplers": ["must name at least one"]})
+        if len(across) * len(down) > MOST_VARIANTS:
+            raise refused({"seeds": [f"make {len(across) * len(down)} variants; at most {MOST_VARIANTS} fit a page"]})
+        shared = default_fields(set or ())
+        requests = [
+            TextToImage(**{**shared, "prompt": prompt, "seed": seed, "sampler": name})
+            for name in down
+            for seed in across
+        ]
+        axes = {"x": {"name": "seed", "values": across}, "y": {"name": "sampler", "values": down}}
+        made = _batch(output, requests, database=database, limit=limit, strict=strict, axes=axes)
+        _run(made, output, as_json=as_json, database=database)
+
+
+@app.command()
+def status(
+    output: OutputOption = Path("out"),
+    database: DatabaseOption = None,
+    batch: NamedOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="List every row without images.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show where a batch stands, and the rows that are unknown or failed. Asks the service nothing."""
+    with _told(as_json):
+        made = _batch(output, database=database, batch=batch)
+        found = made.status()
+        lost = [result for result in made.results() if result.status in {"unknown", "failed"} or result.error]
+        if as_json:
+            rows = [result.document(output) for result in lost]
+            typer.echo(json.dumps({"status": "success", "batch": found.document(), "rows": rows}))
+            return
+        typer.echo(_line(found))
+        for result in lost if everything else lost[:LISTED]:
+            typer.echo(_lost(result))
+        if len(lost) > LISTED and not everything:
+            typer.echo(f"... and {len(lost) - LISTED} more: --all lists them")
+        if found.unknown:
+            typer.echo("unknown rows may have been paid for: look at the account's history, then perhaps")
+            typer.echo(f"  pony batch retry --unknown {_where(output, database)}")
+
+
+@app.command()
+def retry(
+    output: OutputOption = Path("out"),
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Send the unknown rows again; they may be paid for twice.")
+    ] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Try the failed rows again.")] = False,
+    limit: LimitOption = None,
+    database: DatabaseOption = None,
+    batch: NamedOption = None,
+    as_json: EventsOption = False,
+) -> None:
+    """Send rows again on purpose, and run the batch."""
+    with _told(as_json):
+        if not (unknown or failed):
+            raise refused({"retry": ["needs --unknown, --failed, or both"]})
+        made = _batch(output, database=database, batch=batch, limit=limit)
+        count = made.retry(unknown=unknown, failed=failed)
+        if not as_json:
+            typer.echo(f"{count} rows are tried again", err=True)
+        _run(made, output, as_json=as_json, database=database)
+
+
+@app.command()
+def cancel(output: OutputOption = Path("out"), database: DatabaseOption = None, batch: NamedOption = None) -> None:
+    """Have nothing more sent; what was accepted is fetched all the same, by the process that runs or the next run."""
+    with _told(as_json=False):
+        count = _batch(output, database=database, batch=batch).cancel()
+        typer.echo(f"{count} rows are not sent; to send them after all: pony batch {_where(output, database)}")
+
+
+@app.command()
+def gallery(output: OutputOption = Path("out"), database: DatabaseOption = None, batch: NamedOption = None) -> None:
+    """Write results.jsonl and index.html anew, and print the page's path."""
+    with _told(as_json=False):
+        _batch(output, database=database, batch=batch).write_report()
+        typer.echo(str(output / "index.html"))
+
+
+@app.command()
+def worker(
+    database: Annotated[
+        str, typer.Option(help="postgresql://USER@HOST/NAME", envvar="PONY_DATABASE", show_envvar=True)
+    ],
+    output: OutputOption = Path("out"),
+    until_done: Annotated[bool, typer.Option("--until-done", help="End when nothing is left to be done.")] = False,
+    limit: LimitOption = None,
+    as_json: EventsOption = False,
+) -> None:
+    """Join the batches of a database, beside other machines, until told to stop."""
+    with _told(as_json):
+        _client.connect().close()  # without a key it should not begin to wait
+        from modelslab_pony.batch import Worker  # noqa: PLC0415 - an extra
+
+        with BatchProgress(Console(stderr=True), as_json=as_json) as progress:
+            progress.say(f"working on the batches of the database; images go to {output}")
+            joined = Worker(output, database=database, limit=limit)
+            with _stopping(f"pony batch worker {_where(output, database)}", progress):
+                joined.run(progress.take, until_done=until_done)
+
+
+# --- what they share ---------------------------------------------------------------------------
+
+
+@contextmanager
+def _told(as_json: bool) -> Iterator[None]:  # noqa: FBT001 - a flag of the command
+    """Say an error, and leave with its exit code."""
+    try:
+        with _signals.raised():
+            yield
+    except PonyError as error:
+        if as_json:
+            told = {"type": type(error).__name__, "message": str(error), "exit_code": exit_code(error)}
+            typer.echo(json.dumps({"event": "error", "error": told}))
+        Outcome(Path(), as_json=False).failed(error)
+    except KeyboardInterrupt as stop:
+        raise typer.Exit(_signals.exit_code(stop)) from None
+
+
+def _batch(output: Path, rows: Any = None, **options: Any) -> Batch:
+    from modelslab_pony.batch import Batch  # noqa: PLC0415 - an extra
+
+    return Batch(output, rows, **options)
+
+
+def _run(made: Batch, output: Path, *, as_json: bool, database: str | None) -> None:
+    again = f"pony batch {_where(output, database)}"
+    with BatchProgress(Console(stderr=True), as_json=as_json) as progress, _stopping(again, progress):
+        found = made.run(progress.take)
+    _ended(found, output, as_json=as_json, again=again)
+
+
+@contextmanager
+def _stopping(again: str, progress: BatchProgress) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        progress.close()
+        progress.say(f"stopped, and nothing is lost; to go on: {again}")
+        raise
+    except (InvalidRequestError, ConfigurationError):
+        raise  # nothing was begun
+    except PonyError as error:
+        progress.close()
+        error.args = (f"{error}; nothing is lost, to go on afterwards: {again}",) if error.args else error.args
+        raise
+
+
+def _ended(found: BatchStatus, output: Path, *, as_json: bool, again: str) -> None:
+    code = 0 if found.done + found.cancelled == found.total else INCOMPLETE
+    if as_json:
+        typer.echo(json.dumps({"event": "finished", "exit_code": code, **found.document()}))
+    else:
+        typer.echo(_line(found), err=True)
+        if found.left:
+            typer.echo(f"{found.left} jobs could not be fetched yet and are not lost; to go on: {again}", err=True)
+        if found.unknown or found.failed:
+            typer.echo(f"to see why: {again.replace('pony batch', 'pony batch status', 1)}", err=True)
+        typer.echo(str(output / "index.html"))
+    if code:
+        raise typer.Exit(code)
+
+
+def _line(found: BatchStatus) -> str:
+    names = ("done", "running", "waiting", "failed", "unknown", "cancelled")
+    counts = [f"{getattr(found, name)} {name}" for name in names if getattr(found, name) or name == "done"]
+    slow = f"; {found.allowed} of {found.limit} at once" if found.allowed != found.limit else ""
+    return f"{', '.join(counts)} of {found.total}{slow}"
+
+
+def _lost(result: BatchResult) -> str:
+    name = f" ({result.name})" if result.name else ""
+    why = f": {result.error.type}: {result.error.message}" if result.error else ""
+    job = f", job {result.job_id}" if result.job_id is not None else ""
+    return one_line(f"row {result.index}{name}, {result.status}{job}{why}")
+
+
+def _where(output: Path, database: str | None) -> str:
+    """Return the options that find a batch again, without a password."""
+    told = f"-o {shlex.quote(str(output))}"
+    if database is None:
+        return told
+    from modelslab_pony.batch._tables import postgres_url  # noqa: PLC0415 - an extra
+
+    address = postgres_url(database).set(drivername="postgresql").render_as_string(hide_password=True)
+    return f"{told} --database {shlex.quote(address)}"
+
+
+def _seeds(text: str) -> list[int]:
+    """Return 1..4 or 1,5,9 as numbers. Raises `InvalidRequestError`."""
+    found: list[int] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        first, dots, last = part.partition("..")
+        try:
+            begin, end = int(first), int(last) if dots else int(first)
+        except ValueError:
+            _no_seeds(part)
+        if end < begin or end - begin >= MOST_VARIANTS:
+            _no_seeds(part)
+        found += range(begin, end + 1)
+    if not found or len(set_of := dict.fromkeys(found)) != len(found):
+        raise refused({"seeds": [f"must be different numbers, as in 1..4 or 1,5,9, not {text!r}"]})
+    return list(set_of)
+
+
+def _no_seeds(part: str) -> NoReturn:
+    raise refused({"seeds": [f"must be numbers, as in 1..4 or 1,5,9, not {part!r}"]})
