@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types unit client simulator contract journeys project \
-        bench-simulator generate check-generated regenerate mock prism-image clean
+        bench-simulator bench-batch generate check-generated regenerate mock prism-image clean
 
 # A replacement of files that was decided, and then cut off, is carried out before anything looks at them.
 ifneq ($(wildcard .generated-next/plan.json),)
@@ -84,6 +84,9 @@ project: setup ## layers, names, files
 
 bench-simulator: $(VENV)/base.stamp ## how many requests the simulator answers, and what memory it takes
 	$(BIN)/python scripts/bench_simulator.py
+
+bench-batch: $(VENV)/base.stamp ## what a batch costs beside the service's own time
+	$(BIN)/python scripts/bench_batch.py
 
 # --- the generated client -------------------------------------------------------
 
