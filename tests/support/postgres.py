@@ -51,9 +51,20 @@ def postgres() -> Iterator[str]:
         port = reserved.getsockname()[1]
     log = (folder / "log").open("wb")
     try:
-        initdb = [BIN / "initdb", "-D", data, "-U", "pony", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
+        initdb: list[str | Path] = [BIN / "initdb", "-D", data, "-U", "pony", "-A", "trust"]
+        initdb += ["--no-sync", "-E", "UTF8", "--locale=C"]
         subprocess.run(initdb, user=owner, check=True, stdout=log, stderr=log, cwd=folder)
-        options = ["-h", "127.0.0.1", "-p", str(port), "-k", folder, "-F", "-c", "max_connections=200"]
+        options: list[str | Path] = [
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "-k",
+            folder,
+            "-F",
+            "-c",
+            "max_connections=200",
+        ]
         server = subprocess.Popen(
             [BIN / "postgres", "-D", data, *options], user=owner, stdout=log, stderr=log, cwd=folder
         )
@@ -81,7 +92,7 @@ def _exists(name: str) -> bool:
 
 def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
     assert BIN is not None
-    ready = [BIN / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-U", "pony", "-q"]
+    ready: list[str | Path] = [BIN / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-U", "pony", "-q"]
     deadline = time.monotonic() + START_LIMIT
     while subprocess.run(ready, check=False).returncode:
         assert server.poll() is None, log.read_text(errors="replace")

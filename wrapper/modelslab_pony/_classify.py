@@ -59,7 +59,7 @@ _BY_TEXT: Sequence[tuple[re.Pattern[str], type[APIError]]] = [
     (re.compile(pattern, re.IGNORECASE), error)
     for pattern, error in (
         (r"rate limit|too many requests|queued requests allowed", RateLimitError),
-        (r"api key", AuthenticationError),
+        (r"(?<!\[)api key", AuthenticationError),  # in brackets it stands for a key that the answer repeated
         (r"insufficient (credit|balance|fund)|add more credits", InsufficientCreditsError),
         (r"premium subscription|upgrade your plan|not (included|available) in your plan", PermissionDeniedError),
         (r"(model|request)( id)? not found", NotFoundError),

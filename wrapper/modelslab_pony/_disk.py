@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from itertools import count
@@ -141,8 +142,24 @@ class _File:
 
 
 def _temporary(folder: Path) -> tuple[Path, BinaryIO]:
-    path = folder / f".pony-{secrets.token_hex(8)}.part"
+    path = folder / f".pony-{os.getpid()}-{secrets.token_hex(8)}.part"
     return path, path.open("xb")
+
+
+def is_being_written(part: Path) -> bool:
+    """Tell whether the process that a half-written file names is alive, or cannot be asked about."""
+    found = re.search(r"[.-](\d+)(?:-[0-9a-f]+)?\.part$", part.name)
+    if found is None or os.name != "posix":
+        return True
+    if int(found[1]) == os.getpid():
+        return False
+    try:
+        os.kill(int(found[1]), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _name_new(temporary: Path, path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
-_URL = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//\S+|\bwww\.\S+", re.IGNORECASE)
+# The scheme is bounded, or a long word would be read once from each of its letters.
+_URL = re.compile(r"(?:[a-z][a-z0-9+.-]{0,30}:)?//\S+|\bwww\.\S+", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 # A word that makes a name one of a secret: anywhere in it, or only at its end (or in front of "id").
 _SECRET_WORD = re.compile(

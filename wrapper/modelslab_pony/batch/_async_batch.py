@@ -1,13 +1,14 @@
-"""The same batch, awaited: the work is done in threads of its own, so that the caller's loop goes on."""
+"""The same batch, awaited: the work is done in a thread of its own, so that the caller's loop goes on."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from modelslab_pony.batch._batch import Batch
-from modelslab_pony.batch._events import OnEvent
+from modelslab_pony.batch._events import BatchEvent, OnEvent
 from modelslab_pony.batch._outcome import BatchResult, BatchStatus
 
 T = TypeVar("T")
@@ -18,23 +19,33 @@ class AsyncBatch:
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._batch = Batch(*arguments, **options)
+        # Not the loop's own threads: those may all be busy, with this very batch's application.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pony-batch")
+        self._open: Iterator[BatchResult] | None = None
 
     async def run(self, on_event: OnEvent | None = None) -> BatchStatus:
         """Same as `Batch.run`, awaited; `on_event` is called on the caller's loop. A cancelled task stops it."""
+        await self._close()
         loop = asyncio.get_running_loop()
-        hand_over: OnEvent | None = None
-        if on_event is not None:
-            hand_over = lambda event: loop.call_soon_threadsafe(on_event, event)  # noqa: E731 - a name for mypy
-        return await self._in_thread(lambda: self._batch.run(hand_over))
+
+        async def called(event: BatchEvent) -> None:
+            if on_event is not None:
+                on_event(event)
+
+        def hand_over(event: BatchEvent) -> None:
+            asyncio.run_coroutine_threadsafe(called(event), loop).result()  # what it raises ends the run
+
+        return await self._in_thread(lambda: self._batch.run(hand_over if on_event is not None else None))
 
     async def __aiter__(self) -> AsyncIterator[BatchResult]:
         """Same as iterating over a `Batch`, awaited."""
-        results = iter(self._batch)
+        await self._close()
+        results = self._open = iter(self._batch)
         try:
             while (found := await self._in_thread(lambda: next(results, None))) is not None:
                 yield found
         finally:
-            await asyncio.shield(asyncio.to_thread(results.close))  # type: ignore[attr-defined]  # it is a generator
+            await asyncio.shield(self._close())
 
     def stop(self) -> None:
         """Same as `Batch.stop`."""
@@ -48,26 +59,39 @@ class AsyncBatch:
         """Same as `Batch.results`, awaited."""
         return await asyncio.to_thread(self._batch.results)
 
+    async def former(self) -> list[BatchResult]:
+        """Same as `Batch.former`, awaited."""
+        return await asyncio.to_thread(self._batch.former)
+
     async def cancel(self) -> int:
         """Same as `Batch.cancel`, awaited."""
         return await asyncio.to_thread(self._batch.cancel)
 
     async def retry(self, *, unknown: bool = False, failed: bool = False) -> int:
         """Same as `Batch.retry`, awaited."""
+        await self._close()
         return await asyncio.to_thread(lambda: self._batch.retry(unknown=unknown, failed=failed))
 
     async def write_report(self) -> None:
         """Same as `Batch.write_report`, awaited."""
         await asyncio.to_thread(self._batch.write_report)
 
+    async def _close(self) -> None:
+        """End an iteration that was left half way: Python does so only when it comes to it."""
+        if self._open is not None:
+            results, self._open = self._open, None
+            await asyncio.get_running_loop().run_in_executor(self._thread, results.close)  # type: ignore[attr-defined]  # it is a generator
+
     async def _in_thread(self, call: Callable[[], T]) -> T:
-        """Wait for a thread; a cancelled task has the batch stop, and leaves no thread behind."""
-        running = asyncio.get_running_loop().run_in_executor(None, call)
+        """Wait for the thread; a cancelled task has the batch stop, and leaves nothing running behind."""
+        running = self._thread.submit(call)
+        waiting = asyncio.wrap_future(running)
         try:
-            return await asyncio.shield(running)
+            return await asyncio.shield(waiting)
         except asyncio.CancelledError:
-            self._batch.stop()
-            await asyncio.wait([running])
+            if not running.cancel():
+                self._batch.stop()
+                await asyncio.wait([waiting])
             raise
 
     def __repr__(self) -> str:

@@ -9,16 +9,17 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from modelslab_pony._rules import shown
 from modelslab_pony.async_client import AsyncPonyClient
 from modelslab_pony.batch import _gallery, _names, _rows
 from modelslab_pony.batch._events import BatchEvent, Beat, Events, Money, OnEvent, hand_on, teller
 from modelslab_pony.batch._inputs import Inputs
 from modelslab_pony.batch._ledger import Ledger
-from modelslab_pony.batch._outcome import RESULTS, BatchResult, BatchStatus, result_of, status_of, write_results
+from modelslab_pony.batch._outcome import PAGE, RESULTS, BatchResult, BatchStatus, result_of, status_of, write_results
 from modelslab_pony.batch._rows import Format
 from modelslab_pony.batch._store import INPUTS, Account, Store, checked_limit
 from modelslab_pony.batch._work import Connect
-from modelslab_pony.errors import ConfigurationError
+from modelslab_pony.errors import ConfigurationError, DownloadError
 from modelslab_pony.requests import Request, refused
 
 Rows = str | PathLike[str] | Iterable[Request | Mapping[str, Any]]
@@ -106,13 +107,21 @@ class Batch:
         return self._finished(None, earlier=True)
 
     def stop(self) -> None:
-        """Have `run` or an iteration end soon, from any thread: nothing more is sent, nothing is lost."""
+        """Have `run` or an iteration end soon, from any thread: nothing more is sent, nothing is lost.
+
+        One that has not begun yet ends as soon as it does.
+        """
         self._stopped.set()
 
     def status(self) -> BatchStatus:
         """Return where the batch stands, also while another process runs it. Asks the service nothing."""
         with self._books() as (ledger, id):
             return _status(ledger, id)
+
+    def former(self) -> list[BatchResult]:
+        """Return rows that are not in the input any more, and were sent before they left it; their index is 0."""
+        with self._books() as (ledger, id):
+            return [result_of(item, self.output) for item in ledger.former_rows(id)]
 
     def results(self) -> list[BatchResult]:
         """Return every row of the input, in its order, with what came of it so far."""
@@ -133,7 +142,7 @@ class Batch:
         `unknown` ones may be paid for twice: look at the account's history first. `failed` ones whose job did
         not itself fail are asked about once more instead.
         """
-        with self._books() as (ledger, id):
+        with self._books() as (ledger, id), self._alone():
             return ledger.retry(id, unknown=unknown, failed=failed)
 
     def write_report(self) -> None:
@@ -146,12 +155,12 @@ class Batch:
     def _finished(self, on_event: OnEvent | None, *, earlier: bool) -> Iterator[BatchResult]:
         from modelslab_pony.batch import _session  # noqa: PLC0415 - DBOS takes a second to import
 
-        self._stopped.clear()
         events: Events = Events()
         tell = teller(events)
         client = self._connect() if self._connect else _session.own_client(self._account)
         with self._books(create=True) as (ledger, id), self._alone():
             self._load(ledger, id, client)
+            self._store.tidy(ledger, id)
             ledger.revive(id)
             since = 0 if earlier else ledger.serial(id)
             ledger.limit(self._limit or self._known_limit(ledger))
@@ -175,10 +184,15 @@ class Batch:
                             self._stopped.wait(BEAT)
                     if money is not None:
                         money.ask_last()
-            finally:
                 tell("progress", _status(ledger, id).document())
                 hand_on(events, on_event)
-                self._report(ledger, id)
+            except BaseException:
+                with contextlib.suppress(DownloadError):  # what went wrong first is what is told
+                    self._report(ledger, id)
+                raise
+            finally:
+                self._stopped.clear()
+            self._report(ledger, id)
 
     def _known_limit(self, ledger: Ledger) -> int:
         pace = ledger.pace() if self._store.is_shared else None
@@ -187,7 +201,7 @@ class Batch:
     def _load(self, ledger: Ledger, id: str, client: AsyncPonyClient) -> None:
         settings = client._settings  # noqa: SLF001 - a batch and its client are one unit
         known = ledger.batch(id)
-        if known is not None and known["base_url"] != settings.base_url and ledger.counts(id).get("running"):
+        if known is not None and known["base_url"] != settings.base_url and ledger.has_jobs(id):
             raise ConfigurationError(
                 f"this batch has jobs at {known['base_url']}, which {settings.base_url} does not know: "
                 f"finish them with MODELSLAB_BASE_URL={known['base_url']}"
@@ -203,11 +217,17 @@ class Batch:
             ledger.load(id, settings.base_url, self._settings, checked)
 
     def _report(self, ledger: Ledger, id: str) -> None:
-        results = (result_of(item, self.output) for item in ledger.rows(id))
-        write_results(self.output / RESULTS, results)
-        again = (result_of(item, self.output) for item in ledger.rows(id))
+        """Write the files for people; one that cannot be written takes nothing else with it."""
         known = ledger.batch(id)
-        _gallery.write(self.output, again, _status(ledger, id), known["settings"].get("axes") if known else None)
+        try:
+            results = (result_of(item, self.output) for item in ledger.rows(id))
+            write_results(self.output / RESULTS, results)
+            again = (result_of(item, self.output) for item in ledger.rows(id))
+            _gallery.write(self.output, again, _status(ledger, id), known["settings"].get("axes") if known else None)
+        except OSError as fault:
+            raise DownloadError(
+                f"{RESULTS} and {PAGE} cannot be written ({fault}): make room, and run it again", is_local=True
+            ) from None
 
     # --- its books ---------------------------------------------------------------------------
 
@@ -234,7 +254,9 @@ class Batch:
 def _status(ledger: Ledger, id: str) -> BatchStatus:
     pace = ledger.pace()
     facts = {"limit": pace.limit, "allowed": pace.allowed} if pace else {}
-    return status_of(id, ledger.counts(id), former=ledger.former(id), **facts)
+    former = ledger.former(id)
+    facts |= {"former": sum(former.values()), "former_unknown": former.get("unknown", 0)}
+    return status_of(id, ledger.counts(id), **facts)
 
 
 @contextlib.contextmanager
@@ -242,7 +264,9 @@ def _read(
     rows: Rows, format: Format | None, defaults: Mapping[str, Any]
 ) -> Iterator[Iterator[_rows.Row | _rows.Problem]]:
     if not isinstance(rows, str | PathLike):
-        yield _rows.of_requests(rows)
+        if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
+            raise refused({"rows": [f"must be a file, or requests, not {shown(rows)}"]})
+        yield _rows.of_requests(rows, defaults=defaults)
         return
     path = Path(rows)
     with _rows.opened(path) as file:

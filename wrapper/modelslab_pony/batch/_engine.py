@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import dbos
@@ -23,6 +24,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 
 from modelslab_pony.batch._ledger import Ledger
+from modelslab_pony.batch._tables import database_faults
 from modelslab_pony.batch._work import FIRST, Next, Work
 from modelslab_pony.errors import ConfigurationError
 
@@ -30,6 +32,8 @@ GENERATE, SAVE = "pony-generate", "pony-save"
 """The queues: one place each of the account's queue, and one for each download."""
 DOWNLOADS = 8
 """Images that one process downloads at once."""
+LONGEST_STOP = 150.0
+"""Seconds that the end waits for answers: longer than a call may take."""
 THREADS = 16
 """For the database and the disk; DBOS would take as many as it likes."""
 POLLING = 0.1
@@ -99,6 +103,7 @@ class Engine:
         self._database = database
         self._stop = threading.Event()
         self._feeder = threading.Thread(target=self._feed, name="pony-feeder", daemon=True)
+        self._is_started = False
         self._alive: sa.Connection | None = None
         self._allowed, self._ahead = 0, LEAST_AHEAD
         self._gone: set[str] = set()
@@ -116,14 +121,20 @@ class Engine:
         global _current  # noqa: PLW0603 - DBOS is one to a process
         if not _lock.acquire(blocking=False):
             raise ConfigurationError("a batch runs in this process already: DBOS is one to a process")
+        if _is_used():
+            _lock.release()
+            raise ConfigurationError(
+                "this process uses DBOS for itself: run the batch in a process of its own, as `pony batch` does"
+            )
+        self._is_started = True
         try:
-            _check_free()
             _current = self.work
             self._join()
             logging.getLogger("dbos").setLevel(logging.CRITICAL)
-            DBOS(config=self._config())
-            DBOS.launch()
-            self._queues()
+            with database_faults("the database of the workflows"):
+                DBOS(config=self._config())
+                DBOS.launch()
+                self._queues()
             self._feeder.start()
         except BaseException:
             self._end()
@@ -150,18 +161,22 @@ class Engine:
             SAVE, worker_concurrency=DOWNLOADS, polling_interval_sec=POLLING, on_conflict="always_update"
         )
 
-    def stop(self, *, grace: Callable[[], bool] = lambda: True) -> None:
-        """Send nothing more, wait for the answers that are on their way as long as `grace` says, and end."""
+    def stop(self) -> None:
+        """Send nothing more, wait for the answers that are on their way, and end. May be called twice."""
         self.work.stopping = True
         self._stop.set()
+        deadline = time.monotonic() + LONGEST_STOP
         try:
-            while self.work.sending and grace():
+            while self._is_started and self.work.sending and time.monotonic() < deadline:
                 time.sleep(0.02)
         finally:
             self._end()
 
     def _end(self) -> None:
         global _current  # noqa: PLW0603 - as above
+        if not self._is_started:
+            return
+        self._is_started = False
         self._stop.set()
         if self._feeder.is_alive():
             self._feeder.join()
@@ -186,10 +201,17 @@ class Engine:
                     self._begin()
                 if time.monotonic() - checked > CHECK:
                     checked = time.monotonic()
+                    self._check_place()
                     self._recover_others()
                     self._requeue_orphans()
-            except (sa.exc.SQLAlchemyError, dbos.error.DBOSException) as fault:
+            except Exception as fault:  # noqa: BLE001 - the next tick may fare better; nothing else feeds the queue
                 self.work.tell("database", {"message": " ".join(str(getattr(fault, "orig", None) or fault).split())})
+
+    def _check_place(self) -> None:
+        """Send nothing more where the folder of the batch was taken away: its images would go elsewhere."""
+        path = self.ledger.url.database
+        if not self.ledger.is_shared and path is not None and not Path(path).exists():
+            self.work.halt(ConfigurationError(f"{path} is gone: was the folder moved? Go on where it is now"))
 
     def _keep_pace(self) -> None:
         pace = self.ledger.pace()
@@ -281,10 +303,3 @@ class Engine:
 
 def _is_used() -> bool:
     return getattr(dbos._dbos, "_dbos_global_instance", None) is not None
-
-
-def _check_free() -> None:
-    if _is_used():
-        raise ConfigurationError(
-            "this process uses DBOS for itself: run the batch in a process of its own, as `pony batch` does"
-        )

@@ -13,11 +13,10 @@ from urllib.parse import quote
 
 from attrs import fields_dict
 
-from modelslab_pony.batch._outcome import BatchResult, BatchStatus, replaced
+from modelslab_pony.batch._outcome import PAGE, BatchResult, BatchStatus, replaced
 from modelslab_pony.batch._saving import thumbnail_of
 from modelslab_pony.requests import KINDS
 
-PAGE = "index.html"
 _TITLE, _FACTS, _ROWS = "<!-- title -->", "<!-- facts -->", "<!-- rows -->"
 
 

@@ -98,10 +98,13 @@ class Ledger(RowBook):
         return "claimed"
 
     def unclaim(self, id: int, token: str) -> None:
-        """Give the right back: the POST was provably not accepted."""
+        """Give the right back: the POST was provably not accepted. What nobody wants any more does not wait again."""
         mine = sa.and_(items.c.id == id, items.c.state == "submitting", items.c.token == token)
+        is_cancelled = sa.select(batches.c.cancelled).where(batches.c.id == items.c.batch).scalar_subquery()
+        unwanted = sa.or_(items.c.position.is_(None), is_cancelled)
+        state = sa.case((unwanted, "cancelled"), else_="waiting")
         with self.engine.begin() as connection:
-            connection.execute(sa.update(items).where(mine).values(state="waiting", token=None, claimed_at=None))
+            connection.execute(sa.update(items).where(mine).values(state=state, token=None, claimed_at=None))
 
     def accepted(self, id: int, token: str, job_id: JobId | None, answer: Mapping[str, Any]) -> bool:
         """Note the job that an item has; False if the item has been given to somebody else meanwhile."""
@@ -111,7 +114,11 @@ class Ledger(RowBook):
         held = sa.case((items.c.state == "unknown", sa.null()), else_=items.c.held_until)
         with self.engine.begin() as connection:
             update = sa.update(items).where(mine).values(answer=json.dumps(dict(answer)), held_until=held, **values)
-            return connection.execute(update).rowcount == 1
+            if connection.execute(update).rowcount == 1:
+                return True
+            # The answer to this very entry was lost, and it is made again.
+            there = sa.and_(items.c.id == id, items.c.token == token, items.c.job_id == _job(job_id))
+            return connection.execute(sa.select(items.c.id).where(there)).first() is not None
 
     def answered(self, id: int, answer: Mapping[str, Any]) -> None:
         """Note that the service is done with an item's job: its place in the queue is free."""
@@ -139,12 +146,19 @@ class Ledger(RowBook):
         """Note that every image of an item is saved."""
         self._settle(id, ("running",), {"state": "done", "error": None})
 
-    def failed(self, id: int, error: BaseException, job_id: JobId | None = None) -> None:
-        """Note that an item comes to nothing, by the service's own word or for its own fault."""
+    def failed(self, id: int, error: BaseException, *, token: str | None = None, job_id: JobId | None = None) -> bool:
+        """Note that an item comes to nothing, by the service's own word or for its own fault.
+
+        With a `token` it is a submission that failed: one that nobody has begun, or that token's own.
+        Without one it is the item's job.
+        """
         values: dict[str, Any] = {"state": "failed", "error": _told(error)}
         if job_id is not None:
             values["job_id"] = _job(job_id)
-        self._settle(id, OPEN, values)
+        if token is None:
+            return self._settle(id, ("running",), values)
+        mine = sa.or_(items.c.state == "waiting", items.c.token == token)
+        return self._settle(id, ("waiting", "submitting"), values, mine)
 
     def unknown(self, id: int, error: BaseException | None = None) -> bool:
         """Note that an item may have been sent, and that nobody knows; it keeps its place for a while."""
@@ -217,11 +231,13 @@ class Ledger(RowBook):
 
     # --- transactions ------------------------------------------------------------------------
 
-    def _settle(self, id: int, states: Sequence[str], values: Mapping[str, Any]) -> bool:
+    def _settle(self, id: int, states: Sequence[str], values: Mapping[str, Any], which: Any = None) -> bool:
         with self.engine.begin() as connection:
-            return self._settle_in(connection, id, states, values)
+            return self._settle_in(connection, id, states, values, which)
 
-    def _settle_in(self, connection: sa.Connection, id: int, states: Sequence[str], values: Mapping[str, Any]) -> bool:
+    def _settle_in(
+        self, connection: sa.Connection, id: int, states: Sequence[str], values: Mapping[str, Any], which: Any = None
+    ) -> bool:
         """Settle an item, with the next serial number.
 
         Who reads in that order misses nothing, since the batch's row is locked until the commit.
@@ -229,7 +245,7 @@ class Ledger(RowBook):
         batch = sa.select(items.c.batch).where(items.c.id == id).scalar_subquery()
         count = sa.update(batches).where(batches.c.id == batch).values(serial=batches.c.serial + 1)
         serial = connection.scalar(count.returning(batches.c.serial))
-        still = sa.and_(items.c.id == id, items.c.state.in_(states))
+        still = sa.and_(items.c.id == id, items.c.state.in_(states), sa.true() if which is None else which)
         settled = {"settled_at": time.time(), "serial": serial, "parked": False}
         return connection.execute(sa.update(items).where(still).values(**values, **settled)).rowcount == 1
 

@@ -24,8 +24,12 @@ FIELDS: Mapping[str, Any] = {
 }
 """What a template may have, each with an example: the row's number from 1; the seed; the row's own name, or
 its number; the job; the operation; the model; and the image's place among those of its request, from 0."""
+_WIDTH = re.compile(r"(0?\d{1,2}d?)?")
+_OWN = ("thumbnails", "index.html", "results.jsonl")
+OWN_FOLDER = "thumbnails"
+"""Small copies of the images are in it."""
 LONGEST_PART = 150
-"""Characters of a folder or a file name; file systems take 255 bytes."""
+"""Bytes of a folder or a file name; file systems take 255 bytes."""
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 _HARMFUL = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]+')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -33,21 +37,25 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 def check_template(template: str) -> str:
     """Return a template. Raises `ConfigurationError` for one that cannot name a file below the output folder."""
+    if not isinstance(template, str):
+        raise _refused(template, "it must be a text")
     try:
-        used = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
-    except ValueError as fault:
+        parts = [(name, spec, turned) for _, name, spec, turned in Formatter().parse(template) if name is not None]
+    except (ValueError, TypeError, AttributeError) as fault:
         raise _refused(template, str(fault)) from None
-    unknown = [name for name in used if name not in FIELDS]
-    if unknown:
-        raise _refused(template, f"{{{unknown[0]}}} is not known; there are {', '.join(FIELDS)}")
+    for name, spec, turned in parts:
+        if name not in FIELDS:
+            raise _refused(template, f"{{{name}}} is not known; there are {', '.join(FIELDS)}")
+        if turned or not _WIDTH.fullmatch(spec or ""):
+            raise _refused(template, f"{{{name}:{spec}}} is no width, such as {{{name}:05d}}")
     try:
         path = PurePosixPath(template.format_map(FIELDS))
     except (ValueError, TypeError, LookupError) as fault:
         raise _refused(template, str(fault)) from None
     if path.is_absolute() or ".." in path.parts or not path.name or "\\" in template or "\0" in template:
         raise _refused(template, "it must name a file below the output folder")
-    if any(part.startswith(".") for part in path.parts) or path.parts[0] == "thumbnails":
-        raise _refused(template, "names that begin with a dot, and the folder `thumbnails`, belong to the batch itself")
+    if any(part.startswith(".") for part in path.parts) or path.parts[0].casefold() in _OWN:
+        raise _refused(template, f"names that begin with a dot, and {', '.join(_OWN)}, belong to the batch itself")
     if path.suffix.lower() not in _SUFFIXES:
         raise _refused(template, f"it must end in one of {', '.join(_SUFFIXES)}")
     return template
@@ -66,10 +74,18 @@ def file_name(template: str, values: Mapping[str, Any], url: str, number: int) -
             literal + ("" if name is None else str(safe[name])) for literal, name, _, _ in Formatter().parse(template)
         )
         said = plain
-    path = PurePosixPath(*(_shortened(part) for part in PurePosixPath(said).parts))
+    parts = [_shortened(_below(part)) for part in said.split("/") if part not in {"", "."}]
+    if len(parts) > 1 and parts[0].casefold() in _OWN:
+        parts[0] = f"_{parts[0]}"
+    path = PurePosixPath(*parts)
     suffix = PurePosixPath(_path_of(url)).suffix.lower()
     wanted = path.with_suffix(suffix) if suffix in _SUFFIXES else path
     return str(numbered(wanted, number))  # type: ignore[arg-type]  # a pure path has all that is asked for
+
+
+def _below(part: str) -> str:
+    """Return a part of a path that leads no way up, and hides nothing."""
+    return f"_{part.lstrip('.')}" if part.startswith(".") else part
 
 
 def _harmless(text: str) -> str:

@@ -18,7 +18,7 @@ from modelslab_pony.batch._row_book import Item
 from modelslab_pony.errors import JobId
 
 Status = Literal["waiting", "running", "done", "failed", "unknown", "cancelled"]
-RESULTS = "results.jsonl"
+RESULTS, PAGE = "results.jsonl", "index.html"
 
 
 @frozen(kw_only=True)
@@ -55,7 +55,7 @@ class BatchResult:
     generation_time: float | None = None
     """Seconds of work, as the service measured it."""
     seconds: float | None = None
-    """From the acceptance until the service was done."""
+    """From the acceptance until the job was seen done; longer than it took, where a later run looked."""
     attempt: int = 1
     """How often the row was sent on purpose: once, and once more for each retry."""
     worker: str | None = None
@@ -117,6 +117,8 @@ class BatchStatus:
     """Of those running or waiting: given up for this run after many faults, and taken up again by the next."""
     former: int = 0
     """Rows that are not in the input any more, and were sent before they left it; their images stay."""
+    former_unknown: int = 0
+    """Of those, the ones that may have been paid for without anybody knowing."""
     limit: int | None = None
     """How many requests the account may have queued."""
     allowed: int | None = None

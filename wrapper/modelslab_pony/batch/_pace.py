@@ -11,6 +11,8 @@ FIRST_INTERVAL, LONGEST_INTERVAL = 5.0, 120.0
 """Seconds without a refusal after which one more request is let through. It doubles when that was too many."""
 TYPICAL = 20.0
 """Seconds that a job is thought to take before one was seen."""
+LONGEST_HOLD = 600.0
+"""Seconds. A job that was looked at late seems to have taken long."""
 MARGIN = 1.5
 """A job of unknown fate is thought to be over after this many times the longest one of late."""
 
@@ -28,7 +30,7 @@ class Pace:
 
 
 def refused(pace: Pace, under_way: int, now: float) -> Pace:
-    """Return the pace after a rate-limit refusal, with `under_way` others that the service had accepted."""
+    """Return the pace after a rate-limit refusal, with `under_way` others sent or accepted."""
     allowed = max(1, min(pace.allowed, under_way))
     # One more was let through a moment ago, and was one too many: wait longer before the next trial.
     was_trial = allowed == pace.allowed - 1 and now - pace.changed_at < pace.interval
@@ -56,4 +58,4 @@ def limited(pace: Pace | None, limit: int, now: float) -> Pace:
 
 def held_until(now: float, longest: float | None) -> float:
     """Return how long a request whose fate is unknown is thought to take a place in the account's queue."""
-    return now + (TYPICAL if longest is None else MARGIN * longest)
+    return now + min(LONGEST_HOLD, TYPICAL if longest is None else MARGIN * longest)

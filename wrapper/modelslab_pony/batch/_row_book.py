@@ -51,10 +51,12 @@ class Item:
 class RowBook:
     """The part of the ledger that has the rows."""
 
-    def __init__(self, url: sa.URL) -> None:
+    def __init__(self, url: sa.URL, *, create: bool = True) -> None:
         self.url = url
         self.engine = open_engine(url, durable=True)
         self.is_shared = url.get_backend_name() != "sqlite"
+        if not create:
+            return
         with self.engine.begin() as connection:
             if self.is_shared:  # two that begin at once would both make the tables
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('pony_tables'))"))
@@ -94,6 +96,7 @@ class RowBook:
                 ]
                 connection.execute(sa.insert(incoming), told)
             mine = items.c.batch == id
+            self._rank(connection, id)
             connection.execute(sa.update(items).where(mine).values(position=-items.c.position))
             connection.execute(self._merge(id))
             left = sa.and_(mine, items.c.position < 0)
@@ -106,11 +109,29 @@ class RowBook:
 
     def _keep_batch(self, connection: sa.Connection, id: str, base_url: str, settings: Mapping[str, Any]) -> None:
         found = connection.execute(sa.select(batches.c.id).where(batches.c.id == id)).first()
-        values = {"base_url": base_url, "settings": json.dumps(dict(settings))}
+        values: dict[str, Any] = {"base_url": base_url, "settings": json.dumps(dict(settings))}
         if found is None:
-            connection.execute(sa.insert(batches).values(id=id, created_at=time.time(), serial=0, **values))
+            connection.execute(
+                sa.insert(batches).values(id=id, created_at=time.time(), serial=0, cancelled=False, **values)
+            )
         else:
             connection.execute(sa.update(batches).where(batches.c.id == id).values(**values))
+
+    @staticmethod
+    def _rank(connection: sa.Connection, id: str) -> None:
+        """Of rows that ask for the same, keep those that came furthest where the input has fewer than before."""
+        asked = sa.select(sa.func.count()).where(incoming.c.digest == items.c.digest).scalar_subquery()
+        mine = items.c.batch == id
+        fewer = sa.select(items.c.digest).where(mine).group_by(items.c.digest).having(sa.func.count() > asked)
+        far = sa.case(
+            {state: place for place, state in enumerate(_FURTHEST)}, value=items.c.state, else_=len(_FURTHEST)
+        )
+        order = sa.func.row_number().over(partition_by=items.c.digest, order_by=(far, items.c.occurrence))
+        ranked = sa.select(items.c.id, order.label("place")).where(mine, items.c.digest.in_(fewer)).subquery()
+        # In two steps: on the way no two may have the same number.
+        change = sa.update(items).where(items.c.id == ranked.c.id)
+        connection.execute(change.values(occurrence=-ranked.c.place))
+        connection.execute(sa.update(items).where(mine, items.c.occurrence < 0).values(occurrence=-items.c.occurrence))
 
     def _merge(self, id: str) -> Any:
         """Return the statement that puts the new rows beside the old ones; each asks once for each time it stands."""
@@ -144,6 +165,7 @@ class RowBook:
         """Have a run take up again what was cancelled, and what an earlier run had left to the next."""
         mine = sa.and_(items.c.batch == id, items.c.position.is_not(None))
         with self.engine.begin() as connection:
+            connection.execute(sa.update(batches).where(batches.c.id == id).values(cancelled=False))
             cancelled = sa.and_(mine, items.c.state == "cancelled")
             connection.execute(sa.update(items).where(cancelled).values(state="waiting", **_ANEW))
             left = sa.and_(items.c.batch == id, items.c.parked, items.c.state.in_(OPEN))
@@ -169,8 +191,10 @@ class RowBook:
     def cancel(self, id: str) -> int:
         """Have nothing more sent; return how many rows that were. What was accepted is fetched all the same."""
         waiting = sa.and_(items.c.batch == id, items.c.state == "waiting")
-        values = {"state": "cancelled", "settled_at": time.time()}
+        values = {"state": "cancelled", "settled_at": time.time(), "parked": False}
         with self.engine.begin() as connection:
+            # What the service refuses for now from here on does not wait for its next turn either.
+            connection.execute(sa.update(batches).where(batches.c.id == id).values(cancelled=True))
             return connection.execute(sa.update(items).where(waiting).values(**values)).rowcount
 
     # --- what came of it ---------------------------------------------------------------------
@@ -189,11 +213,32 @@ class RowBook:
         with self._reading() as connection:
             return connection.execute(sa.select(items.c.id).where(still).limit(1)).first() is not None
 
-    def former(self, id: str) -> int:
-        """Return how many pictures' rows are not in the input any more."""
-        gone = sa.and_(items.c.batch == id, items.c.position.is_(None), items.c.state != "cancelled")
+    def former(self, id: str) -> dict[str, int]:
+        """Return how many rows that left the input after they were sent are in each state."""
+        query = sa.select(items.c.state, sa.func.count()).where(self._gone(id)).group_by(items.c.state)
         with self._reading() as connection:
-            return connection.scalar(sa.select(sa.func.count()).where(gone)) or 0
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def former_rows(self, id: str) -> Iterator[Item]:
+        """Yield them."""
+        yield from self._paged(self._gone(id), items.c.id, 0)
+
+    @staticmethod
+    def _gone(id: str) -> Any:
+        return sa.and_(items.c.batch == id, items.c.position.is_(None), items.c.state != "cancelled")
+
+    def has_jobs(self, id: str) -> bool:
+        """Tell whether the service has jobs of a batch that are not fetched to the end."""
+        open_ = sa.and_(items.c.batch == id, items.c.state == "running")
+        with self._reading() as connection:
+            return connection.execute(sa.select(items.c.id).where(open_).limit(1)).first() is not None
+
+    def folders(self, id: str) -> set[str]:
+        """Return the folders that have a batch's files, relative to the output folder."""
+        nested = sa.select(items.c.files).where(items.c.batch == id, items.c.files.like("%/%"))
+        with self._reading() as connection:
+            found = connection.execution_options(yield_per=CHUNK).scalars(nested)
+            return {"", *(file.rpartition("/")[0] for files in found for file in json.loads(files))}
 
     def rows(self, id: str) -> Iterator[Item]:
         """Yield every row of the input, in its order, a few at a time."""
@@ -257,6 +302,7 @@ _ANEW: dict[str, Any] = {
     "serial": None,
     "answered_at": None,
 }
+_FURTHEST = ("done", "running", "submitting", "unknown", "failed")
 _GAVE_UP = '{"type": "GenerationFailed"%'
 
 

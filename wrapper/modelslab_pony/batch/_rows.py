@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,7 +14,7 @@ from attrs import NOTHING, Factory, fields, frozen
 
 from modelslab_pony import _pictures
 from modelslab_pony._redact import Redactor
-from modelslab_pony._rules import shown
+from modelslab_pony._rules import HUGE, shown
 from modelslab_pony._wire import LocalImage, prepare
 from modelslab_pony.batch._inputs import Inputs
 from modelslab_pony.errors import FieldErrors, InvalidRequestError
@@ -27,6 +28,7 @@ LONGEST_NAME = 200
 """Characters."""
 _OWN = ("op", "name")
 """What a row has beside the fields of its request."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -84,20 +86,22 @@ def read(
             yield Problem(place=place, errors={"row": [given]})
             continue
         try:
-            yield _row(place, {**(defaults or {}), **given}, folder, as_text=kind == "csv")
+            yield _row(place, given, defaults or {}, folder, as_text=kind == "csv")
         except InvalidRequestError as error:
             yield Problem(place=place, errors=error.errors)
 
 
-def of_requests(given: Iterable[Request | Mapping[str, Any]]) -> Iterator[Row | Problem]:
-    """Yield a row for each request, or mapping with the fields of one, that a program gives."""
+def of_requests(
+    given: Iterable[Request | Mapping[str, Any]], *, defaults: Mapping[str, Any] | None = None
+) -> Iterator[Row | Problem]:
+    """Yield a row for each request, or mapping with the fields of one, that a program gives; see `read`."""
     for count, one in enumerate(given, 1):
         place = f"row {count}"
         try:
             if is_request(one):
                 yield Row(place=place, name=None, request=one)  # type: ignore[arg-type]  # is_request told
             elif isinstance(one, Mapping):
-                yield _row(place, dict(one), Path(), as_text=False)
+                yield _row(place, dict(one), defaults or {}, Path(), as_text=False)
             else:
                 raise refused({"row": [f"must be a request or a mapping with the fields of one, not {shown(one)}"]})
         except InvalidRequestError as error:
@@ -140,11 +144,10 @@ def default_fields(texts: Iterable[str]) -> dict[str, Any]:
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not (name and equals):
+        if not (name.strip() and equals):
             raise refused({"set": [f"must be NAME=VALUE, not {text!r}"]})
         found[name.strip()] = value
-    op = found.get("op", "text2img")
-    return _values(KINDS[op], found) if op in KINDS else found
+    return found
 
 
 def _utf8(file: Iterable[str]) -> Iterator[str]:
@@ -218,22 +221,35 @@ def _check_header(header: list[str]) -> None:
 # --- one row -----------------------------------------------------------------------------------
 
 
-def _row(place: str, given: dict[str, Any], folder: Path, *, as_text: bool) -> Row:
-    op, name = given.pop("op", "text2img"), given.pop("name", None)
+def _row(place: str, given: dict[Any, Any], defaults: Mapping[str, Any], folder: Path, *, as_text: bool) -> Row:
+    odd = next((name for name in given if not isinstance(name, str)), None)
+    if odd is not None:
+        raise refused({"row": [f"must have texts for names, not {shown(odd)}"]})
+    op, name = given.pop("op", defaults.get("op", "text2img")), given.pop("name", defaults.get("name"))
     if not isinstance(op, str) or op not in KINDS:
         raise refused({"op": [f"must be one of {', '.join(KINDS)}, not {shown(op)}"]})
-    if name is not None and (
-        not isinstance(name, str | int) or isinstance(name, bool) or len(str(name)) > LONGEST_NAME
-    ):
-        raise refused({"name": [f"must be a text of at most {LONGEST_NAME} characters, not {shown(name)}"]})
+    _check_name(name)
     kind = KINDS[op]
-    if as_text:
-        given = _values(kind, given)
+    given = {**_values(kind, _fitting(kind, defaults)), **(_values(kind, given) if as_text else given)}
     for field, (_, rule) in spec_fields(kind).items():
         value = given.get(field)
         if rule.kind == "image" and isinstance(value, str) and not value.lower().startswith(("http://", "https://")):
             given[field] = str(folder / value)
     return Row(place=place, name=None if name is None else str(name), request=kind(**given))
+
+
+def _check_name(name: Any) -> None:
+    is_number = isinstance(name, int) and not isinstance(name, bool) and abs(name) < HUGE
+    is_text = isinstance(name, str) and len(name) <= LONGEST_NAME and "\0" not in name and not _SURROGATE.search(name)
+    if not (name is None or is_number or is_text):
+        raise refused({"name": [f"must be a text of at most {LONGEST_NAME} characters, not {shown(name)}"]})
+
+
+def _fitting(kind: type[Request], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults without those that are fields of other operations alone."""
+    own = {item.name for item in fields(kind)}
+    others = {item.name for other in KINDS.values() for item in fields(other)} - own
+    return {name: value for name, value in defaults.items() if name not in others and name not in _OWN}
 
 
 def _values(kind: type[Request], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -281,7 +297,7 @@ def _checked(row: Row | Problem, inputs: Inputs, *, strict: bool, redactor: Reda
         images: dict[str, LocalImage | str] = {name: inputs.load(image) for name, image in local.items()}
         prepared = prepare(row.request, images, strict=strict)
         given = _given(row.request) | {name: inputs.keep(local[name], image) for name, image in prepared.local.items()}
-        same = {name: value for name, value in given.items() if name not in prepared.digests}
+        same = {name: value for name, value in _alike(row.request, given).items() if name not in prepared.digests}
         document = {"op": row.request.operation, "fields": given, "digests": dict(prepared.digests)}
         text = json.dumps(document, sort_keys=True)
     except InvalidRequestError as error:
@@ -303,6 +319,13 @@ def _given(request: Request) -> dict[str, Any]:
         if default is NOTHING or type(value) is not type(default) or value != default:
             found[item.name] = dict(value) if isinstance(value, Mapping) else value
     return found
+
+
+def _alike(request: Request, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields so that the same numbers are the same texts: 7 and 7.0 ask for the same image."""
+    known = spec_fields(type(request))
+    numbers = {name for name, (_, rule) in known.items() if rule.kind == "number"}
+    return {name: float(value) if name in numbers and type(value) is int else value for name, value in given.items()}
 
 
 def _no_number(constant: str) -> None:

@@ -19,8 +19,6 @@ from modelslab_pony.batch._rows import request_of
 from modelslab_pony.errors import InvalidRequestError
 from modelslab_pony.results import AsyncGeneration
 
-THUMBNAILS = "thumbnails"
-"""Below the output folder: small copies of the images, for the gallery."""
 THUMBNAIL = 320
 """Pixels, the longer side."""
 
@@ -74,7 +72,7 @@ def _values(item: Item, snapshot: Snapshot, index: int) -> dict[str, Any]:
 
 def thumbnail_of(output: Path, file: str) -> Path:
     """Return where the small copy of an image is."""
-    return output / THUMBNAILS / f"{file}.jpg"
+    return output / _names.OWN_FOLDER / f"{file}.jpg"
 
 
 def _prepared(item: Item) -> Prepared | None:

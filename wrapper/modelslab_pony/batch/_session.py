@@ -11,7 +11,7 @@ from modelslab_pony.batch._engine import Engine
 from modelslab_pony.batch._events import Events, OnEvent, hand_on, teller
 from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.batch._store import Account, Store
-from modelslab_pony.batch._work import Work
+from modelslab_pony.batch._work import Tell, Work
 from modelslab_pony.policies import RetryPolicy
 
 CONNECTIONS = 64
@@ -39,14 +39,21 @@ def running(
     """
     tell = teller(events)
     engine = Engine(ledger, store.workflows, lambda worker: Work(ledger, client, output, worker, tell))
-    engine.start()
     try:
+        engine.start()
         yield engine
+        _say_stopping(engine, tell, events, on_event)
+    except KeyboardInterrupt:
+        _say_stopping(engine, tell, events, on_event)
+        raise
     finally:
-        if engine.work.sending:
-            tell("stopping", {"sending": engine.work.sending})
-            hand_on(events, on_event)
         engine.stop()
-        hand_on(events, on_event)
+    hand_on(events, on_event)
     if engine.work.halted is not None:
         raise engine.work.halted
+
+
+def _say_stopping(engine: Engine, tell: Tell, events: Events, on_event: OnEvent | None) -> None:
+    if engine.work.sending:
+        tell("stopping", {"sending": engine.work.sending})
+    hand_on(events, on_event)

@@ -12,10 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import field, frozen
 
-from modelslab_pony._disk import DiskError, check_writable
+from modelslab_pony._disk import DiskError, check_writable, is_being_written
 from modelslab_pony._rules import shown
 from modelslab_pony.batch._ledger import Ledger
-from modelslab_pony.batch._outcome import replaced
+from modelslab_pony.batch._names import OWN_FOLDER
+from modelslab_pony.batch._outcome import PAGE, RESULTS, replaced
 from modelslab_pony.batch._tables import database_faults, open_engine, postgres_url, sqlite_url
 from modelslab_pony.errors import ConfigurationError, InvalidRequestError
 from modelslab_pony.requests import refused
@@ -23,6 +24,8 @@ from modelslab_pony.requests import refused
 FOLDER = ".batch"
 LEDGER, WORKFLOWS, LOCK, MARK, INPUTS = "ledger.sqlite", "workflows.sqlite", "lock", "batch.json", "inputs"
 
+PARTS = (".pony-*.part", f".{RESULTS}.*.part", f".{PAGE}.*.part")
+"""Of images, results and the page."""
 MOST = 1000
 """A larger limit is a slip of the finger."""
 
@@ -73,7 +76,7 @@ class Store:
         elif self._url is None and not (self.folder / LEDGER).is_file():
             raise refused({"output": [f"{str(self.output)!r} has no batch: begin one with `pony batch INPUT -o ...`"]})
         with database_faults("the batch's database"):
-            return Ledger(self._url or sqlite_url(self.folder / LEDGER))
+            return Ledger(self._url or sqlite_url(self.folder / LEDGER), create=create or self.is_shared)
 
     def id(self, ledger: Ledger, given: str | None, *, create: bool) -> str:
         """Return the name of the batch of this folder, or of the one that was named."""
@@ -113,7 +116,6 @@ class Store:
                 "several work together on a --database postgresql://..."
             ) from None
         self._lock = connection
-        self._tidy()
 
     def unlock(self) -> None:
         """Let others in again."""
@@ -121,9 +123,15 @@ class Store:
             self._lock.close()
             self._lock = None
 
-    def _tidy(self) -> None:
-        """Remove what a process that was killed had half written; nobody else writes here now."""
-        for part in self.output.rglob(".*.part"):
+    def tidy(self, ledger: Ledger, id: str) -> None:
+        """Remove what a process that was killed had half written: below the folders that have this batch's files."""
+        if self.is_shared:
+            return
+        own = [self.output / OWN_FOLDER, self.folder / INPUTS]
+        parts = [part for folder in own for part in folder.rglob(".*.part")]
+        for folder in {self.output / folder for folder in ledger.folders(id)}:
+            parts += [part for pattern in PARTS for part in folder.glob(pattern) if not is_being_written(part)]
+        for part in parts:
             with contextlib.suppress(OSError):
                 part.unlink()
 

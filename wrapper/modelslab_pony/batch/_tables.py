@@ -23,6 +23,7 @@ batches = sa.Table(
     sa.Column("base_url", sa.Text, nullable=False),
     sa.Column("settings", sa.Text, nullable=False),  # JSON: template, metadata, strict, axes
     sa.Column("serial", sa.Integer, nullable=False),  # counts what was settled
+    sa.Column("cancelled", sa.Boolean, nullable=False),  # nothing more is sent, until it is run again
 )
 
 items = sa.Table(

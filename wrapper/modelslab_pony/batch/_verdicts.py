@@ -28,7 +28,9 @@ PATIENCE = 900.0
 WAIT = 3600.0
 """Seconds that a job may go on processing before it is left to the next run."""
 TIMES_NOT_FOUND = 4
-"""Looks at which the service may not know a job, before it is believed: it may have just been accepted."""
+"""Looks in a row at which the service may not know a job, before it is believed: it may be a new one."""
+UPLOADS = 8
+"""Tries to upload an image that the service fails at, before its row is left to the next run."""
 ODD_IN_A_ROW = 10
 """Submissions in a row whose fate is unknown, after which no more are sent: something is wrong with the service."""
 
@@ -57,18 +59,24 @@ def of_submission(error: PonyError, tried: int) -> Verdict:
         return Verdict(fate="refused", wait=pause(tried) if stated is None else min(max(stated, 0.1), LONGEST_STATED))
     if isinstance(error, errors.AuthenticationError | errors.InsufficientCreditsError | errors.ConfigurationError):
         return Verdict(fate="halt")
-    if isinstance(error, errors.TransportError):
+    passing = errors.TransportError | errors.ServerError | errors.UnexpectedResponseError
+    if isinstance(
+        error, passing
+    ):  # those of a POST that may have been accepted are `SubmissionUnknown`: this is an upload
         return Verdict(fate="again", wait=pause(tried))
     return Verdict(fate="failed")
 
 
-def of_look(error: PonyError, faults: int) -> Verdict:
-    """Return what an error means that came while a job was asked about, for the `faults`-th time in a row."""
+def of_look(error: PonyError, faults: int, missed: int) -> Verdict:
+    """Return what an error means that came while a job was asked about, for the `faults`-th time in a row.
+
+    `missed` counts how often in a row the service did not know the job.
+    """
     if isinstance(error, errors.GenerationFailed):
         return Verdict(fate="failed")
     if isinstance(error, errors.AuthenticationError | errors.ConfigurationError):
         return Verdict(fate="halt")
-    if isinstance(error, errors.NotFoundError) and faults >= TIMES_NOT_FOUND:
+    if isinstance(error, errors.NotFoundError) and missed >= TIMES_NOT_FOUND:
         return Verdict(fate="failed")
     if isinstance(error, errors.RateLimitError) and error.retry_after is not None:
         return Verdict(fate="again", wait=max(min(error.retry_after, LONGEST_STATED), pause(faults)))

@@ -7,6 +7,7 @@ looks at the ledger first, and goes on from what is there.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,9 +25,12 @@ from modelslab_pony.batch._row_book import Item
 from modelslab_pony.batch._rows import request_of
 from modelslab_pony.batch._saving import known, save_images, snapshot_of
 from modelslab_pony.errors import (
+    ConfigurationError,
     GenerationFailed,
     JobTimeout,
+    NotFoundError,
     PonyError,
+    TransportError,
 )
 from modelslab_pony.requests import Request, refused
 
@@ -35,6 +39,8 @@ Connect = Callable[[], AsyncPonyClient]
 Tell = Callable[[str, Mapping[str, Any]], object]
 """Takes an event: what happened, and to which row."""
 
+DATABASE_PATIENCE = 30.0
+"""Seconds without the database before nothing more is sent; what was accepted is kept for as long as it takes."""
 ROOM = 0.2
 """Seconds between looks for a place in the account's queue."""
 FRESH_LINKS = 3
@@ -53,12 +59,14 @@ class Next(TypedDict):
     """How often in a row this was tried in vain."""
     asked: int
     """How often the job was looked at."""
+    missed: int
+    """How often in a row the service did not know it."""
     since: float
     """When the waiting, or the trying, began, in seconds since 1970."""
 
 
 def _next(then: Then, wait: float = 0.0, *, tried: int = 0, asked: int = 0, since: float = 0.0) -> Next:
-    return Next(then=then, wait=wait, tried=tried, asked=asked, since=since)
+    return Next(then=then, wait=wait, tried=tried, asked=asked, missed=0, since=since)
 
 
 FIRST = _next("submit")
@@ -119,7 +127,7 @@ class Work:
             found = (
                 "full"
                 if self.is_closing
-                else await self._surely(lambda: self.ledger.claim(item.id, token, self._worker))
+                else await self._surely(lambda: self.ledger.claim(item.id, token, self._worker), most=DATABASE_PATIENCE)
             )
             if found != "claimed":
                 raise _NotNowError(found)
@@ -131,11 +139,13 @@ class Work:
             try:
                 job = await self._submitted(item, claim)
                 return await self._accepted(item, token, job)
-            except _NotNowError as found:
-                if str(found) == "taken":
+            except _NotNowError as refusal:
+                if str(refusal) == "taken":
                     return END
             except PonyError as error:
-                return await self._unsent(item, token, error, tried)
+                found = await self._unsent(item, token, error, tried)
+                if found is not None:
+                    return found
             finally:
                 self.sending -= 1
             await asyncio.sleep(ROOM)
@@ -147,7 +157,8 @@ class Work:
 
     async def _accepted(self, item: Item, token: str, job: AsyncJob) -> Next:
         answer = known(job._snapshot)
-        is_ours = await self._surely(lambda: self.ledger.accepted(item.id, token, job.id, answer))
+        keeps = f"job {job.id} of row {item.position} was accepted"
+        is_ours = await self._surely(lambda: self.ledger.accepted(item.id, token, job.id, answer), keeps=keeps)
         self._odd, self._offline_since = 0, None
         if not is_ours:
             self._say("stray", item, job_id=job.id)
@@ -165,23 +176,29 @@ class Work:
             await asyncio.to_thread(_check_same, request, digests)
         return await self._client._submitted(request, claim)
 
-    async def _unsent(self, item: Item, token: str, error: PonyError, tried: int) -> Next:
+    async def _unsent(self, item: Item, token: str, error: PonyError, tried: int) -> Next | None:
+        """Return what comes next for an item that was not simply accepted; None if nothing more is sent."""
         verdict = _verdicts.of_submission(error, tried)
+        if verdict.fate in {"refused", "again", "halt"}:
+            return await self._not_yet(item, token, error, tried, verdict)
         if verdict.fate == "accepted":
             await self._surely(lambda: self.ledger.accepted(item.id, token, error.job_id, {}))
             self._say("accepted", item, job_id=error.job_id)
-            return _next("look", verdict.wait)
+            return _next("look")
         if verdict.fate == "unknown":
             await self._surely(lambda: self.ledger.unknown(item.id, error))
-            self._say("unknown", item, error=error)
             self._odd += 1
             if self._odd >= _verdicts.ODD_IN_A_ROW:
                 self.halt(error)
-            return END
-        if verdict.fate == "failed":
-            await self._surely(lambda: self.ledger.failed(item.id, error, error.job_id))
-            self._say("failed", item, error=error)
-            return END
+        else:
+            await self._surely(lambda: self.ledger.failed(item.id, error, token=token, job_id=error.job_id))
+        self._say(verdict.fate, item, error=error)
+        return END
+
+    async def _not_yet(
+        self, item: Item, token: str, error: PonyError, tried: int, verdict: _verdicts.Verdict
+    ) -> Next | None:
+        """Give the right to send an item back, since nothing was accepted, and wait."""
         if verdict.fate == "refused":
             pace = await self._surely(lambda: self.ledger.refused(item.id, token))
             self._say("slowed", item, error=error, allowed=pace.allowed, limit=pace.limit, wait=verdict.wait)
@@ -189,12 +206,16 @@ class Work:
         await self._surely(lambda: self.ledger.unclaim(item.id, token))
         if verdict.fate == "halt":
             self.halt(error)
-            await _forever()
+            return None
+        if not isinstance(error, TransportError) and tried >= _verdicts.UPLOADS:
+            return await self._parked(item, error)
         self._offline(error)
         self._say("delayed", item, error=error, wait=verdict.wait)
         return _next("submit", verdict.wait, tried=tried)
 
     def _offline(self, error: PonyError) -> None:
+        if not isinstance(error, TransportError):
+            return
         now = time.time()
         self._offline_since = self._offline_since or now
         if now - self._offline_since > _verdicts.PATIENCE:
@@ -212,7 +233,7 @@ class Work:
         try:
             status = await job.refresh()
         except PonyError as error:
-            return await self._unseen(item, error, memory["tried"] + 1, since)
+            return await self._unseen(item, error, memory, since)
         if status.status == "failed":
             said = status.message.rstrip(".") or "no reason given"
             failure = GenerationFailed(f"the service could not make the image ({said})", job_id=item.job_id)
@@ -228,8 +249,9 @@ class Work:
         await self._surely(lambda: self.ledger.answered(id, answer))
         return _next("save")
 
-    async def _unseen(self, item: Item, error: PonyError, faults: int, since: float) -> Next:
-        verdict = _verdicts.of_look(error, faults)
+    async def _unseen(self, item: Item, error: PonyError, memory: Next, since: float) -> Next:
+        faults, missed = memory["tried"] + 1, memory["missed"] + 1 if isinstance(error, NotFoundError) else 0
+        verdict = _verdicts.of_look(error, faults, missed)
         if verdict.fate == "failed":
             await self._surely(lambda: self.ledger.failed(item.id, error))
             self._say("failed", item, error=error)
@@ -238,7 +260,8 @@ class Work:
             self.halt(error)
             await _forever()
         self._say("delayed", item, error=error, wait=verdict.wait)
-        return await self._later(item, "look", error, verdict.wait, faults, since)
+        then = await self._later(item, "look", error, verdict.wait, faults, since)
+        return {**then, "missed": missed}
 
     async def _later(
         self, item: Item, then: Literal["look", "save"], error: PonyError, wait: float, faults: int, since: float
@@ -307,14 +330,21 @@ class Work:
         """Send nothing more, for a reason that concerns every item."""
         self.halted = self.halted or error
 
-    async def _surely(self, call: Callable[[], T]) -> T:
-        """Call the ledger, however long its database is away: what it is told must not be lost."""
+    async def _surely(self, call: Callable[[], T], *, most: float = math.inf, keeps: str = "") -> T:
+        """Call the ledger, however long its database is away: what it is told must not be lost.
+
+        Raises `ConfigurationError` after `most` seconds. `keeps` is what only this process knows meanwhile.
+        """
+        began = time.monotonic()
         wait = 0.1
         while True:
             try:
                 return await asyncio.shield(asyncio.to_thread(call))
             except sa.exc.OperationalError as fault:
-                self.tell("database", {"message": " ".join(str(fault.orig).split())})
+                said = " ".join(str(fault.orig).split())
+                self.tell("database", {"message": f"{said}{keeps and '; '}{keeps}"})
+                if time.monotonic() - began > most:
+                    raise ConfigurationError(f"the batch's database cannot be written ({said})") from None
                 await asyncio.sleep(wait)
                 wait = min(5.0, wait * 2)
 

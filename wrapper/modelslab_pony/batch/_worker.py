@@ -46,7 +46,6 @@ class Worker:
         """
         from modelslab_pony.batch import _session  # noqa: PLC0415 - DBOS takes a second to import
 
-        self._stopped.clear()
         events: Events = Events()
         client = self._connect() if self._connect else _session.own_client(self._account)
         ledger = self._store.open(create=True)
@@ -60,6 +59,7 @@ class Worker:
                     hand_on(events, on_event)
                     self._stopped.wait(BEAT)
         finally:
+            self._stopped.clear()
             ledger.close()
 
     def stop(self) -> None:

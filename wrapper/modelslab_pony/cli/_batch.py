@@ -154,6 +154,7 @@ def status(
         made = _batch(output, database=database, batch=batch)
         found = made.status()
         lost = [result for result in made.results() if result.status in {"unknown", "failed"} or result.error]
+        lost += [result for result in made.former() if result.status in {"unknown", "failed", "running"}]
         if as_json:
             rows = [result.document(output) for result in lost]
             typer.echo(json.dumps({"status": "success", "batch": found.document(), "rows": rows}))
@@ -294,15 +295,18 @@ def _ended(found: BatchStatus, output: Path, *, as_json: bool, again: str) -> No
 def _line(found: BatchStatus) -> str:
     names = ("done", "running", "waiting", "failed", "unknown", "cancelled")
     counts = [f"{getattr(found, name)} {name}" for name in names if getattr(found, name) or name == "done"]
+    former = f"; {found.former} more left the input after they were sent" if found.former else ""
+    lost = f", {found.former_unknown} of them unknown" if found.former_unknown else ""
     slow = f"; {found.allowed} of {found.limit} at once" if found.allowed != found.limit else ""
-    return f"{', '.join(counts)} of {found.total}{slow}"
+    return f"{', '.join(counts)} of {found.total}{former}{lost}{slow}"
 
 
 def _lost(result: BatchResult) -> str:
     name = f" ({result.name})" if result.name else ""
     why = f": {result.error.type}: {result.error.message}" if result.error else ""
     job = f", job {result.job_id}" if result.job_id is not None else ""
-    return one_line(f"row {result.index}{name}, {result.status}{job}{why}")
+    row = f"row {result.index}" if result.index else "a row that left the input"
+    return one_line(f"{row}{name}, {result.status}{job}{why}")
 
 
 def _where(output: Path, database: str | None) -> str:

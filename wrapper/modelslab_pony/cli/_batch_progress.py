@@ -131,7 +131,8 @@ class BatchProgress:
     def _spent(self, balance: float, currency: str) -> None:
         self._first_balance = balance if self._first_balance is None else self._first_balance
         spent = self._first_balance - balance
-        self._money = f"spent {spent:.2f} of {self._first_balance:.2f} {currency}".strip()
+        left = f"{balance:.2f} {currency} left".replace("  ", " ")
+        self._money = f"spent {spent:.2f}, {left}" if spent >= 0 else left  # money may come in meanwhile
 
     def _trouble(self, event: BatchEvent) -> None:
         """Say what went wrong: each failed or unknown row; passing troubles now and then."""

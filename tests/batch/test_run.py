@@ -1,0 +1,509 @@
+"""A batch in an application: what is sent, what is not, and what is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelslab_pony import (
+    AuthenticationError,
+    ConfigurationError,
+    DownloadError,
+    InsufficientCreditsError,
+    InvalidRequestError,
+    RetryPolicy,
+    TextToImage,
+    _disk,
+    read_recipe,
+)
+from modelslab_pony.batch import AsyncBatch, Batch, BatchEvent, Worker
+from modelslab_pony.testing import Simulator, faults
+from support import batches
+from support.pictures import PICTURE
+
+ROWS = [TextToImage(f"a lighthouse, {number}", seed=number) for number in range(6)]
+
+ONCE = RetryPolicy(attempts=1)
+"""As a batch's own client: each try is the batch's."""
+
+
+@pytest.fixture
+def simulator() -> Simulator:
+    return Simulator(eta=0.1, workers=5, queue_limit=5)
+
+
+def sent(simulator: Simulator) -> list[int]:
+    """Return the seeds that were accepted, in order of the rows."""
+    return sorted(batches.accepted(simulator).elements())
+
+
+def test_every_row_has_its_image(simulator: Simulator, tmp_path: Path) -> None:
+    """Named by row and seed, with its recipe inside; results.jsonl has the rows in their order."""
+    status = Batch(tmp_path / "out", ROWS, connect=simulator.async_client).run()
+    assert status.is_complete
+    assert (status.total, status.done) == (6, 6)
+    there = batches.results(tmp_path / "out")
+    assert [row["images"] for row in there] == [[f"0000{number + 1}-{number}.png"] for number in range(6)]
+    batches.check_images(tmp_path / "out", there)
+    recipe = read_recipe(tmp_path / "out" / "00003-2.png")
+    assert recipe is not None
+    assert recipe.request().prompt == "a lighthouse, 2"
+    assert (tmp_path / "out" / "index.html").is_file()
+
+
+def test_results_come_as_they_finish(simulator: Simulator, tmp_path: Path) -> None:
+    """And a second iteration sends nothing, and gives the same."""
+    first = list(Batch(tmp_path / "out", ROWS, connect=simulator.async_client))
+    assert {result.index for result in first} == {1, 2, 3, 4, 5, 6}
+    assert all(result.status == "done" and result.images[0].is_file() for result in first)
+    again = list(Batch(tmp_path / "out", ROWS, connect=simulator.async_client))
+    assert again == first
+    assert sent(simulator) == [0, 1, 2, 3, 4, 5]
+
+
+def test_whoever_breaks_off_goes_on_later(simulator: Simulator, tmp_path: Path) -> None:
+    """With a loop left half way, by its own batch or another one, without rows even."""
+    for _ in Batch(tmp_path / "out", ROWS, connect=simulator.async_client, limit=1):
+        break
+    assert len(sent(simulator)) < 6
+    assert Batch(tmp_path / "out", connect=simulator.async_client).run().is_complete
+    assert sent(simulator) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_changed_row_is_sent_and_no_other(simulator: Simulator, tmp_path: Path) -> None:
+    """Rows may be changed, added, moved, named and taken away; what is done stays done, and no image is replaced."""
+    output = tmp_path / "out"
+    Batch(output, ROWS, connect=simulator.async_client).run()
+    before = {path: path.read_bytes() for path in output.glob("*.png")}
+    changed: list[Any] = [ROWS[3], {"prompt": "new", "seed": 100}, {"prompt": ROWS[0].prompt, "seed": 0, "name": "n"}]
+    status = Batch(output, [*changed, *ROWS[4:], ROWS[5]], connect=simulator.async_client).run()
+    assert (status.total, status.done, status.former) == (6, 6, 2)
+    assert sent(simulator) == [0, 1, 2, 3, 4, 5, 5, 100]
+    there = batches.results(output)
+    assert [row["request"]["seed"] for row in there] == [3, 100, 0, 4, 5, 5]
+    assert there[2]["name"] == "n"
+    assert {path: path.read_bytes() for path in before} == before
+    assert len({image for row in there for image in row["images"]}) == 6
+
+
+def test_nothing_is_sent_unless_all_rows_are_right(simulator: Simulator, tmp_path: Path) -> None:
+    """The error names each row and field, and what is wrong with it."""
+    rows: list[Any] = [ROWS[0], {"prompt": "x", "width": 1000}, {"promt": "y"}, {"op": "img2img", "prompt": "z"}, 7]
+    with pytest.raises(InvalidRequestError) as raised:
+        Batch(tmp_path / "out", rows, connect=simulator.async_client).run()
+    assert set(raised.value.errors) == {
+        "row 2: width",
+        "row 3: promt",
+        "row 3: prompt",
+        "row 4: init_image",
+        "row 5: row",
+    }
+    assert not simulator.submissions
+    assert Batch(tmp_path / "out", ROWS[:1], connect=simulator.async_client).run().total == 1
+
+
+@pytest.mark.parametrize("lost", [faults.Drop(), faults.HTML(502), faults.CutShort()])
+def test_what_may_have_been_accepted_is_unknown(lost: faults.Fault, simulator: Simulator, tmp_path: Path) -> None:
+    """It is listed, not sent again by a run, and sent again by a retry on purpose: that one alone."""
+    simulator.faults.add(lost, on="submission")
+    batch = Batch(tmp_path / "out", ROWS, connect=simulator.async_client)
+    status = batch.run()
+    assert (status.done, status.unknown) == (5, 1)
+    (unknown,) = (result for result in batch.results() if result.status == "unknown")
+    assert unknown.error is not None
+    assert "may have been accepted" in unknown.error.message
+    assert batch.run().unknown == 1
+    assert len(simulator.submissions) == 6
+    assert batch.retry(unknown=True) == 1
+    assert batch.run().is_complete
+    assert [sent.request["seed"] for sent in list(simulator.submissions)[6:]] == [unknown.seed]
+
+
+def test_a_failed_row_is_tried_again_on_purpose(simulator: Simulator, tmp_path: Path) -> None:
+    """By the service's own word; a run leaves it alone."""
+    simulator.outcome = "failed"
+    batch = Batch(tmp_path / "out", ROWS[:2], connect=simulator.async_client)
+    assert batch.run().failed == 2
+    assert all(result.error and result.error.type == "GenerationFailed" for result in batch.results())
+    simulator.outcome = "success"
+    assert batch.run().failed == 2
+    assert batch.retry(failed=True) == 2
+    assert batch.run().is_complete
+    assert [result.attempt for result in batch.results()] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("on", "fault"),
+    [
+        ("fetch", faults.HTML(502)),
+        ("fetch", faults.RateLimited(0.2)),
+        ("fetch", faults.Drop()),
+        ("output", faults.HTML(404)),
+        ("output", faults.CutShort()),
+        ("output", faults.ContentType()),
+    ],
+)
+def test_what_was_accepted_is_fetched_to_the_end(
+    on: str, fault: faults.Fault, simulator: Simulator, tmp_path: Path
+) -> None:
+    """Whatever goes wrong while it is asked about or downloaded."""
+    simulator.faults.add(fault, on=on, times=3)
+    status = Batch(tmp_path / "out", ROWS[:3], connect=lambda: simulator.async_client(retry=ONCE)).run()
+    assert status.is_complete
+    assert sent(simulator) == [0, 1, 2]
+    batches.check_images(tmp_path / "out", batches.results(tmp_path / "out"))
+
+
+def test_a_full_queue_slows_it_down(tmp_path: Path) -> None:
+    """429 for a limit that the plan does not have: fewer at once from then on, and every row is made."""
+    simulator = Simulator(eta=0.3, workers=2, queue_limit=2)
+    told: list[BatchEvent] = []
+    batch = Batch(tmp_path / "out", ROWS, connect=lambda: simulator.async_client(retry=ONCE), limit=5)
+    status = batch.run(told.append)
+    assert status.is_complete
+    assert status.allowed is not None
+    assert 1 <= status.allowed < 5
+    slowed = [event.facts for event in told if event.kind == "slowed"]
+    assert slowed
+    assert all(facts["limit"] == 5 and facts["error"]["type"] == "RateLimitError" for facts in slowed)
+    assert sent(simulator) == [0, 1, 2, 3, 4, 5]
+
+
+def test_no_credits_stop_it_and_fail_nothing(simulator: Simulator, tmp_path: Path) -> None:
+    """What was accepted is kept; the others wait for the next run."""
+    simulator.balance = 2 * simulator.price
+    batch = Batch(tmp_path / "out", ROWS, connect=simulator.async_client, limit=1)
+    with pytest.raises(InsufficientCreditsError):
+        batch.run()
+    status = batch.status()
+    assert (status.failed, status.unknown) == (0, 0)
+    assert status.waiting >= 4
+    simulator.balance = 10
+    assert batch.run().is_complete
+    assert sent(simulator) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_wrong_key_stops_it(simulator: Simulator, tmp_path: Path) -> None:
+    """At once, for every row."""
+    simulator.key = "another-key-0123"
+    batch = Batch(tmp_path / "out", ROWS, connect=simulator.async_client)
+    with pytest.raises(AuthenticationError):
+        batch.run()
+    assert batch.status().waiting == 6
+
+
+def test_it_is_cancelled_from_elsewhere(simulator: Simulator, tmp_path: Path) -> None:
+    """Nothing more is sent, what was accepted is fetched; the next run takes the rest up again."""
+    simulator.eta = 1.0
+    batch = Batch(tmp_path / "out", ROWS, connect=simulator.async_client, limit=2)
+
+    def cancel(event: BatchEvent) -> None:
+        if event.kind == "accepted":
+            Batch(tmp_path / "out").cancel()
+
+    status = batch.run(cancel)
+    assert status.done >= 1
+    assert status.done + status.cancelled == 6
+    assert status.cancelled >= 3
+    assert len(sent(simulator)) == status.done
+    assert batch.run().is_complete
+
+
+def test_it_is_stopped_from_another_thread(simulator: Simulator, tmp_path: Path) -> None:
+    """`run` returns soon, no row is unknown, and the next run goes on."""
+    simulator.eta = 30.0
+    batch = Batch(tmp_path / "out", ROWS, connect=simulator.async_client, limit=2)
+    threading.Timer(0.01, lambda: _when(lambda: bool(simulator.submissions), batch.stop)).start()
+    status = batch.run()
+    assert status.running >= 1
+    assert status.unknown == 0
+
+
+def test_one_at_a_time_works_in_a_folder(simulator: Simulator, tmp_path: Path) -> None:
+    """Another one is refused, and may look on."""
+    batch = Batch(tmp_path / "out", ROWS, connect=simulator.async_client)
+    results = iter(batch)
+    next(results)
+    with pytest.raises(ConfigurationError, match="another process works"):
+        Batch(tmp_path / "out", ROWS, connect=simulator.async_client).run()
+    assert Batch(tmp_path / "out").status().total == 6
+    assert len(list(results)) == 5
+
+
+def test_an_image_of_this_machine_is_uploaded_once(simulator: Simulator, tmp_path: Path) -> None:
+    """Given as bytes or as a path; what counts is what is in it."""
+    path = tmp_path / "first.png"
+    path.write_bytes(PICTURE)
+    rows = [{"op": "img2img", "prompt": "a", "init_image": given, "seed": 1} for given in (PICTURE, str(path))]
+    status = Batch(tmp_path / "out", rows, connect=simulator.async_client).run()
+    assert status.is_complete
+    moved = tmp_path / "moved.png"
+    path.rename(moved)
+    rows = [{"op": "img2img", "prompt": "a", "init_image": str(moved), "seed": 1}] * 2
+    assert Batch(tmp_path / "out", rows, connect=simulator.async_client).run().is_complete
+    assert sent(simulator) == [1, 1]
+    assert len([exchange for exchange in simulator.requests if exchange.operation == "base64_to_url"]) == 1
+
+
+def test_the_key_is_in_no_file(simulator: Simulator, tmp_path: Path) -> None:
+    """Nor in an event; a row that holds it is refused."""
+    key = "sk-planted-0123456789"
+    told: list[BatchEvent] = []
+    simulator.faults.add(faults.HTML(502), on="submission")
+    Batch(tmp_path / "out", ROWS, connect=lambda: simulator.async_client(api_key=key)).run(told.append)
+    for path in (tmp_path / "out").rglob("*"):
+        assert not path.is_file() or key.encode() not in path.read_bytes(), path
+    assert key not in repr(told)
+    with pytest.raises(InvalidRequestError, match="row 1: row holds the API key"):
+        Batch(tmp_path / "no", [{"prompt": f"a {key}"}], connect=lambda: simulator.async_client(api_key=key)).run()
+
+
+def test_awaited_it_is_the_same(simulator: Simulator, tmp_path: Path) -> None:
+    """The loop goes on meanwhile; a cancelled task stops the batch, and it goes on later."""
+
+    async def story() -> None:
+        batch = AsyncBatch(tmp_path / "out", ROWS, connect=simulator.async_client, limit=1)
+        simulator.eta = 0.3
+        task = asyncio.create_task(batch.run())
+        while not simulator.submissions:  # noqa: ASYNC110 - the simulator sets no event
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await batch.status()).unknown == 0
+        seeds = [result.seed async for result in batch]
+        assert sorted(seeds, key=lambda seed: seed or 0) == [0, 1, 2, 3, 4, 5]
+        assert [result.seed for result in await batch.results()] == [0, 1, 2, 3, 4, 5]
+        assert await batch.retry(failed=True, unknown=True) == 0
+        assert await batch.cancel() == 0
+        await batch.write_report()
+
+    asyncio.run(story())
+    assert sent(simulator) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_blocking_batch_runs_inside_a_loop(simulator: Simulator, tmp_path: Path) -> None:
+    """DBOS would take the caller's loop, which waits."""
+
+    async def story() -> None:
+        assert Batch(tmp_path / "out", ROWS[:1], connect=simulator.async_client).run().is_complete
+
+    asyncio.run(story())
+
+
+def test_rows_may_be_made_as_they_are_read(simulator: Simulator, tmp_path: Path) -> None:
+    """A generator is read once; what it raises comes out, and nothing is sent."""
+
+    def rows() -> Iterator[TextToImage]:
+        yield ROWS[0]
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError, match="no more"):
+        Batch(tmp_path / "out", rows(), connect=simulator.async_client).run()
+    assert not simulator.submissions
+    assert Batch(tmp_path / "out", (row for row in ROWS[:2]), connect=simulator.async_client).run().done == 2
+
+
+def test_files_are_named_by_a_template(simulator: Simulator, tmp_path: Path) -> None:
+    """With folders, names made harmless, and a number where a name is taken."""
+    rows = [
+        {"prompt": "a", "seed": 1, "name": "../up: <x>", "samples": 2},
+        {"prompt": "b", "seed": 1, "name": "../up: <x>"},
+    ]
+    batch = Batch(tmp_path / "out", rows, connect=simulator.async_client, template="{op}/{name}-{seed}.png")
+    assert batch.run().is_complete
+    files = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out" / "text2img").iterdir())
+    assert files == ["text2img/_up_ _x_-1-2.png", "text2img/_up_ _x_-1-3.png", "text2img/_up_ _x_-1.png"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"limit": 0},
+        {"limit": True},
+        {"template": "{index}"},
+        {"template": "../{index}.png"},
+        {"template": "{prompt}.png"},
+        {"template": "{index:q}.png"},
+        {"template": "{name:/>4}/{index}.png"},
+        {"template": "thumbnails/{index}.png"},
+        {"template": None},
+        {"database": "mysql://x/y"},
+        {"database": "no address"},
+    ],
+)
+def test_what_cannot_work_is_refused_at_once(options: dict[str, Any], tmp_path: Path) -> None:
+    """Before anything is read or made."""
+    with pytest.raises(ConfigurationError):
+        Batch(tmp_path / "out", ROWS, **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_worker_needs_a_shared_database(tmp_path: Path) -> None:
+    """SQLite is one machine's."""
+    with pytest.raises(ConfigurationError, match="postgresql"):
+        Worker(tmp_path / "out", database="sqlite:///x.sqlite")
+
+
+def test_events_can_be_written_down(simulator: Simulator, tmp_path: Path) -> None:
+    """Each is JSON; the last progress is the end's, and the money is told."""
+    told: list[BatchEvent] = []
+    Batch(tmp_path / "out", ROWS, connect=simulator.async_client).run(told.append)
+    kinds = [event.kind for event in told]
+    assert kinds.count("accepted") == kinds.count("done") == 6
+    assert [event.facts["done"] for event in told if event.kind == "progress"][-1] == 6
+    assert [event.facts["balance"] for event in told if event.kind == "balance"][-1] == pytest.approx(25 - 0.06)
+    assert json.loads(json.dumps([dict(event.facts) for event in told]))
+
+
+def test_a_callback_that_raises_ends_the_run(simulator: Simulator, tmp_path: Path) -> None:
+    """Its error comes out, nothing is sent after that, and the batch can be run again in this process."""
+    simulator.faults.add(faults.Late(0.5), on="submission", times=None)
+
+    def on_event(event: BatchEvent) -> None:
+        if event.kind in {"progress", "stopping"}:
+            raise LookupError(event.kind)
+
+    with pytest.raises(LookupError):
+        Batch(tmp_path / "out", ROWS, connect=simulator.async_client, limit=2).run(on_event)
+    count = len(simulator.submissions)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("pony-feeder")]
+    simulator.faults.clear()
+    assert Batch(tmp_path / "out", connect=simulator.async_client).run().is_complete
+    assert len(simulator.submissions) == 6 >= count
+
+    async def story() -> None:
+        with pytest.raises(LookupError):
+            await AsyncBatch(tmp_path / "two", ROWS, connect=simulator.async_client).run(on_event)
+
+    asyncio.run(story())
+
+
+def test_a_task_that_is_cancelled_before_its_turn_sends_nothing(simulator: Simulator, tmp_path: Path) -> None:
+    """Also where it had no time to begin."""
+
+    async def story() -> None:
+        batch = AsyncBatch(tmp_path / "out", ROWS, connect=simulator.async_client)
+        task = asyncio.create_task(batch.run())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(story())
+    assert not simulator.submissions
+
+
+def test_an_iteration_that_was_left_is_ended_by_the_next(simulator: Simulator, tmp_path: Path) -> None:
+    """Python ends it only when it comes to it."""
+
+    async def story() -> None:
+        batch = AsyncBatch(tmp_path / "out", ROWS, connect=simulator.async_client)
+        async for _ in batch:
+            break
+        assert (await batch.run()).is_complete
+
+    asyncio.run(story())
+
+
+def test_an_application_keeps_its_own_dbos(tmp_path: Path) -> None:
+    """DBOS is one to a process: the batch is refused, and the application's goes on."""
+    program = f"""
+import sys
+from dbos import DBOS
+DBOS(config={{"name": "host", "system_database_url": "sqlite:///{tmp_path}/host.sqlite", "log_level": "CRITICAL"}})
+@DBOS.workflow()
+def mine() -> str:
+    return "still here"
+DBOS.launch()
+from modelslab_pony import ConfigurationError
+from modelslab_pony.batch import Batch
+try:
+    Batch("{tmp_path}/out", [{{"prompt": "a"}}], api_key="k" * 20).run()
+except ConfigurationError as error:
+    print(error)
+print(mine())
+DBOS.destroy()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert "uses DBOS for itself" in done.stdout, done.stderr
+    assert done.stdout.splitlines()[-1] == "still here"
+
+
+def test_unknown_rows_that_left_the_input_are_still_told(simulator: Simulator, tmp_path: Path) -> None:
+    """They may have been paid for."""
+    simulator.faults.add(faults.Drop(), on="submission")
+    Batch(tmp_path / "out", ROWS[:1], connect=simulator.async_client).run()
+    batch = Batch(tmp_path / "out", ROWS[1:], connect=simulator.async_client)
+    status = batch.run()
+    assert (status.total, status.unknown, status.former, status.former_unknown) == (5, 0, 1, 1)
+    (lost,) = batch.former()
+    assert (lost.index, lost.status, lost.seed) == (0, "unknown", 0)
+
+
+def test_files_of_others_are_left_alone(simulator: Simulator, tmp_path: Path) -> None:
+    """What looks half-written and is not this batch's; what a process that is gone left is removed."""
+    (tmp_path / "project").mkdir()
+    foreign = [
+        tmp_path / "project" / ".download.part",
+        tmp_path / ".download.part",
+        tmp_path / f".pony-1-{'0' * 16}.part",
+    ]
+    dead = tmp_path / f".pony-{2**22 + 1}-{'0' * 16}.part"  # no process has that number
+    for path in (*foreign, dead):
+        path.write_bytes(b"half")
+    Batch(tmp_path, ROWS[:1], connect=simulator.async_client).run()
+    assert all(path.exists() for path in foreign)
+    assert not dead.exists()
+
+
+def test_a_full_disk_is_said_in_a_sentence(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run ends with the reason, and the next one finishes it."""
+    kept = _disk._File.write
+
+    def full(*_: object) -> None:
+        raise _disk.DiskError("cannot write the file: [Errno 28] No space left on device")
+
+    monkeypatch.setattr(_disk._File, "write", full)
+    batch = Batch(tmp_path / "out", ROWS, connect=simulator.async_client)
+    with pytest.raises(DownloadError, match="No space left"):
+        batch.run()
+    assert batch.status().failed == 0
+    monkeypatch.setattr(_disk._File, "write", kept)
+    assert batch.run().is_complete
+    assert sent(simulator) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_folder_that_was_moved_stops_it(simulator: Simulator, tmp_path: Path) -> None:
+    """Images would go where nobody looks for them; in its new place it goes on."""
+    simulator.eta = 5.0
+    told: list[str] = []
+
+    def move(event: BatchEvent) -> None:
+        if event.kind == "accepted" and not told:
+            told.append("moved")
+            (tmp_path / "out").rename(tmp_path / "elsewhere")
+
+    with pytest.raises(ConfigurationError, match="was the folder moved"):
+        Batch(tmp_path / "out", ROWS, connect=simulator.async_client, limit=1).run(move)
+    simulator.eta = 0.0
+    assert Batch(tmp_path / "elsewhere", connect=simulator.async_client).run().is_complete
+    assert sent(simulator) == [0, 1, 2, 3, 4, 5]
+
+
+def _when(true: Any, then: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    then()
