@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from modelslab_pony.batch._batch import Batch
 from modelslab_pony.batch._events import BatchEvent, OnEvent
-from modelslab_pony.batch._outcome import BatchResult, BatchStatus
+from modelslab_pony.batch._outcome import BatchResult, BatchStatus, Status
 
 T = TypeVar("T")
 
@@ -55,9 +55,9 @@ class AsyncBatch:
         """Same as `Batch.status`, awaited."""
         return await asyncio.to_thread(self._batch.status)
 
-    async def results(self) -> list[BatchResult]:
+    async def results(self, *statuses: Status) -> list[BatchResult]:
         """Same as `Batch.results`, awaited."""
-        return await asyncio.to_thread(self._batch.results)
+        return await asyncio.to_thread(self._batch.results, *statuses)
 
     async def former(self) -> list[BatchResult]:
         """Same as `Batch.former`, awaited."""

@@ -15,7 +15,7 @@ from modelslab_pony.batch import _gallery, _names, _rows
 from modelslab_pony.batch._events import BatchEvent, Beat, Events, Money, OnEvent, hand_on, teller
 from modelslab_pony.batch._inputs import Inputs
 from modelslab_pony.batch._ledger import Ledger
-from modelslab_pony.batch._outcome import PAGE, RESULTS, BatchResult, BatchStatus, result_of, status_of, write_results
+from modelslab_pony.batch._outcome import PAGE, RESULTS, BatchResult, BatchStatus, Status, result_of, status_of, write_results
 from modelslab_pony.batch._rows import Format
 from modelslab_pony.batch._store import INPUTS, Account, Store, checked_limit
 from modelslab_pony.batch._work import Connect
@@ -123,10 +123,11 @@ class Batch:
         with self._books() as (ledger, id):
             return [result_of(item, self.output) for item in ledger.former_rows(id)]
 
-    def results(self) -> list[BatchResult]:
-        """Return every row of the input, in its order, with what came of it so far."""
+    def results(self, *statuses: Status) -> list[BatchResult]:
+        """Return the rows of the input, in their order, with what came of them so far: all, or those of some statuses."""
         with self._books() as (ledger, id):
-            return [result_of(item, self.output) for item in ledger.rows(id)]
+            found = (result_of(item, self.output) for item in ledger.rows(id))
+            return [result for result in found if not statuses or result.status in statuses]
 
     def cancel(self) -> int:
         """Have nothing more sent, also by other processes; return how many rows that were.

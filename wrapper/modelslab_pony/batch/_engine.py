@@ -148,7 +148,7 @@ class Engine:
             "executor_id": self.worker,
             "log_level": "CRITICAL",
             "max_executor_threads": THREADS,
-            "notification_listener_polling_interval_sec": 1.0,
+            "notification_listener_polling_interval_sec": 0.2,
         }
 
     def _queues(self) -> None:

@@ -153,7 +153,8 @@ def status(
     with _told(as_json):
         made = _batch(output, database=database, batch=batch)
         found = made.status()
-        lost = [result for result in made.results() if result.status in {"unknown", "failed"} or result.error]
+        lost = made.results("unknown", "failed")
+        lost += [result for result in made.results("waiting", "running") if result.error]
         lost += [result for result in made.former() if result.status in {"unknown", "failed", "running"}]
         if as_json:
             rows = [result.document(output) for result in lost]
