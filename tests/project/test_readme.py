@@ -44,8 +44,8 @@ def test_the_snippets_run_one_after_the_other(tmp_path: Path) -> None:
 
 
 def test_there_are_snippets() -> None:
-    """For both clients, for images in, and for tests."""
-    assert (len(BLOCKS), len(TESTS)) == (3, 1)
+    """For both clients, for images in, for batches, and for tests."""
+    assert (len(BLOCKS), len(TESTS)) == (4, 1)
 
 
 @pytest.mark.parametrize("block", TESTS, ids=range(len(TESTS)))

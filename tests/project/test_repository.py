@@ -86,7 +86,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def test_make_test_runs_every_suite() -> None:
     """And the checks before them; CI runs it, then the Prism suites again in Docker, and the demo."""
     planned = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for folder in ("unit", "client", "simulator", "project"):
+    for folder in ("unit", "client", "simulator", "batch", "project"):
         assert f"pytest tests/{folder}" in planned
     for path in (ROOT / "tests" / "contract").glob("test_*.py"):
         assert f"tests/contract/{path.name}" in planned
@@ -97,3 +97,4 @@ def test_make_test_runs_every_suite() -> None:
         for step in ("make demo", "make test PRISM=npm", "make prism-image", "make contract journeys PRISM=docker"):
             assert step in text, place
         assert "NEEDS_BROWSER" in text, place
+        assert "NEEDS_POSTGRES" in text, place

@@ -15,7 +15,16 @@ from modelslab_pony.batch import _gallery, _names, _rows
 from modelslab_pony.batch._events import BatchEvent, Beat, Events, Money, OnEvent, hand_on, teller
 from modelslab_pony.batch._inputs import Inputs
 from modelslab_pony.batch._ledger import Ledger
-from modelslab_pony.batch._outcome import PAGE, RESULTS, BatchResult, BatchStatus, Status, result_of, status_of, write_results
+from modelslab_pony.batch._outcome import (
+    PAGE,
+    RESULTS,
+    BatchResult,
+    BatchStatus,
+    Status,
+    result_of,
+    status_of,
+    write_results,
+)
 from modelslab_pony.batch._rows import Format
 from modelslab_pony.batch._store import INPUTS, Account, Store, checked_limit
 from modelslab_pony.batch._work import Connect
@@ -124,7 +133,7 @@ class Batch:
             return [result_of(item, self.output) for item in ledger.former_rows(id)]
 
     def results(self, *statuses: Status) -> list[BatchResult]:
-        """Return the rows of the input, in their order, with what came of them so far: all, or those of some statuses."""
+        """Return the rows of the input, in their order, with what came of them so far; all, or of some statuses."""
         with self._books() as (ledger, id):
             found = (result_of(item, self.output) for item in ledger.rows(id))
             return [result for result in found if not statuses or result.status in statuses]
