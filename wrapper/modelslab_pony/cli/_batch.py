@@ -19,7 +19,7 @@ from modelslab_pony.cli._exits import exit_code
 from modelslab_pony.cli._options import BareOption, StrictOption
 from modelslab_pony.cli._report import Outcome, one_line
 from modelslab_pony.errors import ConfigurationError, InvalidRequestError, PonyError
-from modelslab_pony.requests import TextToImage, refused
+from modelslab_pony.requests import refused
 
 if TYPE_CHECKING:
     from modelslab_pony.batch import Batch, BatchResult, BatchStatus
@@ -130,14 +130,10 @@ def compare(
             raise refused({"samplers": ["must name at least one"]})
         if len(across) * len(down) > MOST_VARIANTS:
             raise refused({"seeds": [f"make {len(across) * len(down)} variants; at most {MOST_VARIANTS} fit a page"]})
-        shared = default_fields(set or ())
-        requests = [
-            TextToImage(**{**shared, "prompt": prompt, "seed": seed, "sampler": name})
-            for name in down
-            for seed in across
-        ]
+        variants = [{"prompt": prompt, "seed": seed, "sampler": name} for name in down for seed in across]
         axes = {"x": {"name": "seed", "values": across}, "y": {"name": "sampler", "values": down}}
-        made = _batch(output, requests, database=database, limit=limit, strict=strict, axes=axes)
+        options = {"defaults": default_fields(set or ()), "strict": strict, "axes": axes}
+        made = _batch(output, variants, database=database, limit=limit, **options)
         _run(made, output, as_json=as_json, database=database)
 
 
