@@ -26,7 +26,7 @@ from modelslab_pony import (
     read_recipe,
 )
 from modelslab_pony.batch import AsyncBatch, Batch, BatchEvent, Worker
-from modelslab_pony.testing import Simulator, faults
+from modelslab_pony.testing import Simulator, VirtualClock, faults
 from support import batches
 from support.pictures import PICTURE
 
@@ -311,6 +311,15 @@ def test_rows_may_be_made_as_they_are_read(simulator: Simulator, tmp_path: Path)
         Batch(tmp_path / "out", rows(), connect=simulator.async_client).run()
     assert not simulator.submissions
     assert Batch(tmp_path / "out", (row for row in ROWS[:2]), connect=simulator.async_client).run().done == 2
+
+
+def test_an_application_is_tested_without_waiting(tmp_path: Path) -> None:
+    """With the simulator's virtual clock, jobs that take an hour take no time."""
+    simulator = Simulator(eta=3600.0, clock=VirtualClock())
+    with simulator.takeover():
+        status = Batch(tmp_path / "out", ROWS[:2]).run()
+    assert status.is_complete
+    assert simulator.now() >= 3600
 
 
 def test_files_are_named_by_a_template(simulator: Simulator, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from modelslab_pony import (
     TextToImage,
     read_recipe,
 )
+from modelslab_pony.batch import AsyncBatch, Batch, BatchEvent, BatchResult, BatchStatus, Worker
 from modelslab_pony.testing import SimulatedJob, Simulator, Submission, faults
 
 
@@ -110,3 +111,25 @@ def caught(error: PonyError) -> None:
         assert_type(list(error.errors), list[str])
     if isinstance(error, SubmissionUnknown):
         assert_type(error.request, TextToImage | ImageToImage | Inpaint | None)
+
+
+def batches(path: Path) -> None:
+    rows: list[TextToImage | Mapping[str, Any]] = [TextToImage("a lighthouse"), {"prompt": "a harbour"}]
+    batch = Batch(path, rows, limit=15, template="{name}.png")
+    assert_type(batch.run(lambda event: assert_type(event, BatchEvent)), BatchStatus)
+    for result in batch:
+        assert_type(result, BatchResult)
+        assert_type(result.job_id, int | str | None)
+    assert_type(batch.results("unknown", "failed"), list[BatchResult])
+    assert_type(batch.status().done, int)
+    assert_type(batch.cancel(), int)
+    assert_type(batch.retry(unknown=True), int)
+    Worker(path, database="postgresql://me@host/name").run(until_done=True)
+
+
+async def batches_awaited(path: Path) -> None:
+    batch = AsyncBatch(path, "prompts.jsonl")
+    assert_type(await batch.run(), BatchStatus)
+    async for result in batch:
+        assert_type(result, BatchResult)
+    assert_type(await batch.results(), list[BatchResult])

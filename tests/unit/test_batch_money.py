@@ -120,8 +120,9 @@ def test_a_night_s_sleep_does_not_hold_the_queue(ledger: Ledger, monkeypatch: py
 
 
 def test_a_failed_upload_is_tried_again() -> None:
-    """A plain ServerError of a submission comes from an upload: no image was asked for, and the reason passes."""
-    assert _verdicts.of_submission(ServerError("HTTP 503"), 1).fate == "again"
+    """No image was asked for yet, and the reason passes; the same answer to the POST itself is the service's no."""
+    fates = [_verdicts.of_submission(ServerError("busy"), 1, claimed=claimed).fate for claimed in (False, True)]
+    assert fates == ["again", "failed"]
 
 
 def test_a_job_is_believed_unknown_after_four_such_answers_alone() -> None:

@@ -132,7 +132,7 @@ def test_an_unknown_row_keeps_its_place_for_a_while() -> None:
 )
 def test_an_error_of_a_submission_has_one_meaning(error: PonyError, fate: str) -> None:
     """What may have been accepted is never sent again; what has a job is fetched."""
-    assert _verdicts.of_submission(error, 1).fate == fate
+    assert _verdicts.of_submission(error, 1, claimed=True).fate == fate
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_an_error_of_a_submission_has_one_meaning(error: PonyError, fate: str) -
 )
 def test_a_refusal_waits_as_long_as_it_states(stated: float | None, tried: int, wait: float) -> None:
     """Within reason; without a statement the wait grows with the tries."""
-    assert _verdicts.of_submission(limited_by(stated), tried).wait == wait
+    assert _verdicts.of_submission(limited_by(stated), tried, claimed=True).wait == wait
 
 
 @pytest.mark.parametrize("tried", [1, 4])
 def test_without_a_connection_the_wait_grows(tried: int) -> None:
     """Nothing was sent, so it is tried again."""
-    assert _verdicts.of_submission(errors.TransportError("offline"), tried).wait == 2 ** (tried - 1)
+    assert _verdicts.of_submission(errors.TransportError("offline"), tried, claimed=True).wait == 2 ** (tried - 1)
 
 
 @pytest.mark.parametrize(

@@ -297,3 +297,10 @@ def test_numbers_that_json_does_not_have_become_null(numeral: str) -> None:
 def test_an_id_that_cannot_be_shown_or_sent_is_none(given: str) -> None:
     """It would break a terminal, or the next request."""
     assert snapshot(reply({"status": "processing", "id": given})).id is None
+
+
+def test_a_key_that_is_repeated_is_no_refusal_of_the_key() -> None:
+    """What stands for it in the message would otherwise be taken for the service's own words."""
+    body = {"status": "error", "message": "Model not found: [api key]"}
+    assert type(refused(body, 200)) is errors.NotFoundError
+    assert type(refused({"status": "error", "message": "Invalid API key"}, 200)) is errors.AuthenticationError

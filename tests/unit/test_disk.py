@@ -137,3 +137,12 @@ def test_writability_is_probed_and_not_guessed(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(_disk.DiskError, match="Permission denied"):
         _disk.check_writable(tmp_path)
+
+
+def test_a_half_written_file_tells_whose_it_is(tmp_path: Path) -> None:
+    """One of a process that is gone may be removed; one that tells nothing is left alone."""
+    names = {f".pony-1-{'0' * 16}.part": True, f".pony-{2**22 + 1}-{'0' * 16}.part": False, ".pony-x.part": True}
+    assert {name: _disk.is_being_written(tmp_path / name) for name in names} == names
+    temporary, file = _disk._temporary(tmp_path)
+    file.close()
+    assert not _disk.is_being_written(temporary)  # this process is not in the middle of it

@@ -14,6 +14,7 @@ from modelslab_pony import (
     InvalidRequestError,
     TextToImage,
 )
+from modelslab_pony._private import may_be_kept, without_private_urls
 from modelslab_pony._wire import prepare
 from modelslab_pony.recipes import recipe_of
 from support.both import KEY
@@ -189,3 +190,10 @@ def test_a_field_that_may_let_somebody_in_is_not_kept(name: str, value: Any) -> 
     recipe = recipe_for(TextToImage("x", extra={name: value, "fine": 1}))
     assert recipe.omitted == (f"extra.{name}",)
     assert dict(recipe.options["extra"]) == {"fine": 1}
+
+
+def test_a_long_word_is_read_once() -> None:
+    """A prompt may be one word of any length, and is looked at for each file."""
+    for text in ("x" * 100_000, "a." * 50_000, "a+" * 50_000):
+        assert may_be_kept("prompt", text)
+    assert without_private_urls(f"{'x' * 100} https://u:p@h.example/a") == f"{'x' * 100} [URL]"

@@ -48,8 +48,11 @@ class Verdict:
     wait: float = 0.0
 
 
-def of_submission(error: PonyError, tried: int) -> Verdict:
-    """Return what an error of a submission means; `tried` counts the tries, this one included."""
+def of_submission(error: PonyError, tried: int, *, claimed: bool) -> Verdict:
+    """Return what an error of a submission means; `tried` counts the tries, this one included.
+
+    Before the item was `claimed` no POST had left: it was an upload that went wrong.
+    """
     if isinstance(error, errors.SubmissionUnknown):
         return Verdict(fate="unknown")
     if error.job_id is not None and not isinstance(error, errors.GenerationFailed):
@@ -59,10 +62,8 @@ def of_submission(error: PonyError, tried: int) -> Verdict:
         return Verdict(fate="refused", wait=pause(tried) if stated is None else min(max(stated, 0.1), LONGEST_STATED))
     if isinstance(error, errors.AuthenticationError | errors.InsufficientCreditsError | errors.ConfigurationError):
         return Verdict(fate="halt")
-    passing = errors.TransportError | errors.ServerError | errors.UnexpectedResponseError
-    if isinstance(
-        error, passing
-    ):  # those of a POST that may have been accepted are `SubmissionUnknown`: this is an upload
+    is_passing = not claimed and isinstance(error, errors.ServerError | errors.UnexpectedResponseError)
+    if is_passing or isinstance(error, errors.TransportError):
         return Verdict(fate="again", wait=pause(tried))
     return Verdict(fate="failed")
 

@@ -101,10 +101,14 @@ class Work:
         """Do what comes next for an item. A fault of ours leaves it to the next run, and takes no other with it."""
         steps = {"submit": self._submit, "look": self._look, "save": self._save}
         try:
-            return await steps[memory["then"]](id, memory)
+            found = await steps[memory["then"]](id, memory)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the item stays in the books
             item = await self._surely(lambda: self.ledger.item(id))
             return await self._parked(item, fault)
+        if self._client._sleep is not asyncio.sleep:  # a test's virtual clock, which only a sleeping client moves
+            await self._client._sleep(found["wait"])
+            found = {**found, "wait": 0.0}
+        return found
 
     # --- submit ------------------------------------------------------------------------------
 
@@ -121,9 +125,11 @@ class Work:
 
     async def _send(self, item: Item, tried: int) -> Next:
         token = uuid.uuid4().hex
+        claimed = False
 
         async def claim() -> None:
             """Write down that the POST is about to leave; nothing is sent before that is on the disk."""
+            nonlocal claimed
             found = (
                 "full"
                 if self.is_closing
@@ -131,6 +137,7 @@ class Work:
             )
             if found != "claimed":
                 raise _NotNowError(found)
+            claimed = True
 
         while True:
             if self.is_closing:
@@ -143,7 +150,8 @@ class Work:
                 if str(refusal) == "taken":
                     return END
             except PonyError as error:
-                found = await self._unsent(item, token, error, tried)
+                verdict = _verdicts.of_submission(error, tried, claimed=claimed)
+                found = await self._unsent(item, token, error, tried, verdict)
                 if found is not None:
                     return found
             finally:
@@ -176,9 +184,10 @@ class Work:
             await asyncio.to_thread(_check_same, request, digests)
         return await self._client._submitted(request, claim)
 
-    async def _unsent(self, item: Item, token: str, error: PonyError, tried: int) -> Next | None:
+    async def _unsent(
+        self, item: Item, token: str, error: PonyError, tried: int, verdict: _verdicts.Verdict
+    ) -> Next | None:
         """Return what comes next for an item that was not simply accepted; None if nothing more is sent."""
-        verdict = _verdicts.of_submission(error, tried)
         if verdict.fate in {"refused", "again", "halt"}:
             return await self._not_yet(item, token, error, tried, verdict)
         if verdict.fate == "accepted":
