@@ -32,12 +32,12 @@ $(VENV)/base.stamp: pyproject.toml
 	@echo "setting up $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install pip==26.3
-	@$(PIP) install --editable '.[batch,cli,testing]'
+	@$(PIP) install --editable '.[cli,testing]'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp
 	@echo "installing the tools"
-	@$(PIP) install --group dev
+	@$(PIP) install --editable '.[batch,cli,testing]' --group dev
 	@touch $@
 
 node_modules/stamp: package.json package-lock.json $(VENV)/dev.stamp
@@ -88,7 +88,7 @@ project: setup ## layers, names, files
 bench-simulator: $(VENV)/base.stamp ## how many requests the simulator answers, and what memory it takes
 	$(BIN)/python scripts/bench_simulator.py
 
-bench-batch: $(VENV)/base.stamp ## what a batch costs beside the service's own time
+bench-batch: $(VENV)/dev.stamp ## what a batch costs beside the service's own time
 	$(BIN)/python scripts/bench_batch.py
 
 # --- the generated client -------------------------------------------------------
