@@ -38,11 +38,15 @@ def simulator(eta: float, limit: int) -> Iterator[str]:
             assert running.stdout is not None  # noqa: S101 - a pipe was asked for
             found = re.search(r"http\S+", running.stdout.readline())
             assert found is not None, "the simulator did not start"  # noqa: S101 - then there is nothing to measure
-            drain = subprocess.Popen(["cat"], stdin=running.stdout, stdout=subprocess.DEVNULL)
-            yield found[0]
+            with subprocess.Popen(
+                ["cat"], stdin=running.stdout, stdout=subprocess.DEVNULL
+            ):  # or its log fills the pipe
+                try:
+                    yield found[0]
+                finally:
+                    running.terminate()
         finally:
             running.terminate()
-            drain.wait(10)
 
 
 def requests(count: int) -> list[TextToImage]:

@@ -94,6 +94,20 @@ def test_a_row_opens_with_its_request_and_its_command(tmp_path: Path) -> None:
     )
 
 
+def test_the_first_of_several_images_is_seen(tmp_path: Path) -> None:
+    """They stand one below the other, from the top."""
+    output = tmp_path / "out"
+    output.mkdir()
+    for number, colour in enumerate(((200, 30, 30), (30, 200, 30), (30, 30, 200))):
+        (output / f"{number}.png").write_bytes(_png(*colour))
+    images = tuple(output / f"{number}.png" for number in range(3))
+    _gallery.write(output, [_result(output, 1, images=images)], BatchStatus(id="b", total=1, done=1))
+    style = "document.head.insertAdjacentHTML('beforeend', '<style>.large img {width: 700px; height: 700px}</style>');"
+    address = _with(output, style) + "#1"
+    browse(address, f"--screenshot={tmp_path / 'page.png'}", folder=tmp_path / "shot")
+    assert _pixels(tmp_path / "page.png", (200, 30, 30)) > 300_000
+
+
 def test_it_is_filtered_by_text_and_state(tmp_path: Path) -> None:
     """A word of the prompt, a seed, an error; a state with one click."""
     output = tmp_path / "out"

@@ -20,7 +20,7 @@ def test_fifty_kills_lose_nothing_and_send_nothing_twice(tmp_path: Path) -> None
     """Every accepted job's image is there in the end, or its row says that nobody knows; none is sent again."""
     chance = random.Random(20_261_123)  # noqa: S311 - chance that can be repeated
     output, rows = tmp_path / "out", batches.write_rows(tmp_path / "rows.jsonl", ROWS)
-    simulator = Simulator(eta=1.5, workers=4, queue_limit=20, retention=10_000, balance=1000)
+    simulator = Simulator(eta=2.2, workers=4, queue_limit=20, retention=10_000, balance=1000)
     simulator.faults.add(faults.Late(0.1), on="submission", times=None)  # many are killed while they wait for an answer
     with serving(simulator) as url:
         for _ in range(KILLS):

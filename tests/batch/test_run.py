@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,22 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy.exc
 
 from modelslab_pony import (
+    AsyncPonyClient,
     AuthenticationError,
     ConfigurationError,
     DownloadError,
     InsufficientCreditsError,
     InvalidRequestError,
+    NotFoundError,
     RetryPolicy,
     TextToImage,
     _disk,
     read_recipe,
 )
 from modelslab_pony.batch import AsyncBatch, Batch, BatchEvent, Worker
+from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.testing import Simulator, VirtualClock, faults
 from support import batches
-from support.pictures import PICTURE
+from support.pictures import PICTURE, picture
 
 ROWS = [TextToImage(f"a lighthouse, {number}", seed=number) for number in range(6)]
 
@@ -215,7 +220,9 @@ def test_it_is_cancelled_from_elsewhere(simulator: Simulator, tmp_path: Path) ->
     assert status.done + status.cancelled == 6
     assert status.cancelled >= 3
     assert len(sent(simulator)) == status.done
-    assert batch.run().is_complete
+    assert Batch(tmp_path / "out", connect=simulator.async_client).run().cancelled == status.cancelled
+    assert len(sent(simulator)) == status.done
+    assert batch.run().is_complete  # with its rows, which asks for them
 
 
 def test_it_is_stopped_from_another_thread(simulator: Simulator, tmp_path: Path) -> None:
@@ -494,6 +501,106 @@ def test_a_full_disk_is_said_in_a_sentence(
     assert sent(simulator) == [0, 1, 2, 3, 4, 5]
 
 
+def test_the_same_no_to_every_row_stops_it(tmp_path: Path) -> None:
+    """A wrong address, say: it is not about the rows, and most of them are not even tried."""
+    simulator = Simulator(eta=0.0, models={"another"})
+    rows = [TextToImage("a lighthouse", seed=number) for number in range(60)]
+    batch = Batch(tmp_path / "out", rows, connect=simulator.async_client)
+    with pytest.raises(NotFoundError):
+        batch.run()
+    status = batch.status()
+    assert 20 <= status.failed < 40
+    assert status.waiting == 60 - status.failed
+
+
+def test_the_limit_is_kept_by_the_folder(simulator: Simulator, tmp_path: Path) -> None:
+    """Whoever goes on need not know it."""
+    assert Batch(tmp_path / "out", ROWS[:1], connect=simulator.async_client, limit=15).run().limit == 15
+    assert Batch(tmp_path / "out", connect=simulator.async_client).run().limit == 15
+
+
+def test_jobs_are_looked_for_where_they_are(simulator: Simulator, tmp_path: Path) -> None:
+    """Another service does not know them; without jobs the address may change."""
+    simulator.eta = 30.0
+    batch = Batch(tmp_path / "out", ROWS, connect=simulator.async_client, limit=1)
+    batch.run(lambda event: batch.stop() if event.kind == "accepted" else None)
+    elsewhere = "https://elsewhere.example/api/v6/images"
+    with pytest.raises(ConfigurationError, match="finish them with MODELSLAB_BASE_URL"):
+        Batch(tmp_path / "out", api_key="k" * 20, base_url=elsewhere).run()
+    simulator.eta = 0.0
+    with pytest.raises(ConfigurationError, match="none are given"):
+        Batch(tmp_path / "out", template="{name}.png")
+    with pytest.raises(ConfigurationError, match="a folder has its own"):
+        Batch(tmp_path / "out", batch="name")
+
+
+def test_nothing_is_left_open(simulator: Simulator, tmp_path: Path) -> None:
+    """A client that was made is closed, whatever came before the work."""
+    made: list[AsyncPonyClient] = []
+
+    def connect() -> AsyncPonyClient:
+        made.append(AsyncPonyClient("k" * 20))
+        return made[-1]
+
+    rows: list[dict[str, Any]] = [{"prompt": "a", "width": 1}]
+    with pytest.raises(InvalidRequestError):
+        Batch(tmp_path / "out", rows, connect=connect).run()
+    with pytest.raises(InvalidRequestError):
+        Batch(tmp_path / "none", connect=connect).run()
+    assert [client._httpx.is_closed for client in made] == [True, True]
+    assert not simulator.submissions
+
+
+def test_a_damaged_database_is_said_in_a_sentence(simulator: Simulator, tmp_path: Path) -> None:
+    """And which file it is."""
+    output = tmp_path / "out"
+    Batch(output, ROWS[:1], connect=simulator.async_client).run()
+    for name in ("workflows.sqlite", "lock", "ledger.sqlite"):
+        path = output / ".batch" / name
+        before = path.read_bytes()
+        for rest in path.parent.glob(f"{name}-*"):
+            rest.unlink()
+        path.write_bytes(b"no database at all" * 1000)
+        with pytest.raises(ConfigurationError, match=r"cannot be used|is damaged"):
+            Batch(output, connect=simulator.async_client).run()
+        path.write_bytes(before)
+    with pytest.raises(InvalidRequestError, match="has no batch"):
+        Batch(tmp_path / "none").status()
+
+
+@pytest.mark.parametrize("kind", [sqlalchemy.exc.OperationalError, sqlalchemy.exc.InternalError])
+def test_a_database_that_is_away_costs_no_job(
+    kind: type[sqlalchemy.exc.DBAPIError], simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was accepted is kept in memory and told, and written down when it is back."""
+    kept, count = Ledger.accepted, iter(range(99))
+
+    def accepted(self: Ledger, *arguments: Any) -> bool:
+        if next(count) < 2:
+            raise kind("insert", {}, Exception("the database is starting up"))
+        return kept(self, *arguments)
+
+    monkeypatch.setattr(Ledger, "accepted", accepted)
+    told: list[BatchEvent] = []
+    assert Batch(tmp_path / "out", ROWS[:2], connect=simulator.async_client).run(told.append).is_complete
+    away = [event.facts["message"] for event in told if event.kind == "database"]
+    assert len(away) == 2
+    assert all("starting up; job 7001000" in said for said in away)
+
+
+def test_a_recipe_tells_what_was_sent(simulator: Simulator, tmp_path: Path) -> None:
+    """Also where the image that it began with is another one by now."""
+    path = tmp_path / "first.png"
+    path.write_bytes(PICTURE)
+    rows = [{"op": "img2img", "prompt": "a", "init_image": str(path), "seed": 1}]
+    batch = Batch(tmp_path / "out", rows, connect=simulator.async_client)
+    changed = picture("PNG", (64, 64))
+    batch.run(lambda event: path.write_bytes(changed) if event.kind == "accepted" else None)
+    recipe = read_recipe(tmp_path / "out" / "00001-1.png")
+    assert recipe is not None
+    assert recipe.digests == {"init_image": hashlib.sha256(PICTURE).hexdigest()}
+
+
 def test_a_folder_that_was_moved_stops_it(simulator: Simulator, tmp_path: Path) -> None:
     """Images would go where nobody looks for them; in its new place it goes on."""
     simulator.eta = 5.0
@@ -506,13 +613,16 @@ def test_a_folder_that_was_moved_stops_it(simulator: Simulator, tmp_path: Path) 
 
     with pytest.raises(ConfigurationError, match="was the folder moved"):
         Batch(tmp_path / "out", ROWS, connect=simulator.async_client, limit=1).run(move)
+    assert not (tmp_path / "out").exists()
     simulator.eta = 0.0
     assert Batch(tmp_path / "elsewhere", connect=simulator.async_client).run().is_complete
     assert sent(simulator) == [0, 1, 2, 3, 4, 5]
+    batches.check_images(tmp_path / "elsewhere", batches.results(tmp_path / "elsewhere"))
 
 
 def _when(true: Any, then: Any) -> None:
     deadline = time.monotonic() + 30
-    while not true() and time.monotonic() < deadline:
+    while not true():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     then()

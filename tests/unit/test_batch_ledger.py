@@ -501,7 +501,7 @@ def test_a_parked_row_is_left_to_the_next_run(ledger: Ledger) -> None:
     assert not ledger.is_open("b")
     assert ledger.counts("b") == {"parked": 1, "done": 1}
     assert (ledger.queued(), ledger.unqueued(9)) == ({}, [])
-    ledger.revive("b")
+    ledger.go_on("b")
     assert ledger.is_open("b")
     assert ledger.unqueued(9) == [(a, f"{a}-1-2", True)]
     assert (ledger.item(a).state, ledger.item(a).job_id, ledger.item(a).attempt) == ("running", 7, 1)
@@ -530,6 +530,7 @@ def test_a_former_row_is_not_revived(ledger: Ledger) -> None:
     ledger.park(c, ValueError("offline"))
     load(ledger, "a")
     ledger.revive("b")
+    ledger.go_on("b")
     assert ledger.item(b).state == "cancelled"
     assert (ledger.item(c).state, ledger.item(c).parked) == ("running", False)
 

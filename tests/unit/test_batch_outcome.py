@@ -75,6 +75,7 @@ def test_a_result_is_a_row_of_the_results_file(tmp_path: Path) -> None:
         "omitted": [],
         "generation_time": 2.5,
         "seconds": 12.346,
+        "sent_at": None,
         "settled_at": "2027-01-15T08:00:00.250+00:00",
         "attempt": 1,
         "worker": "w",
@@ -86,7 +87,7 @@ def test_a_result_is_a_row_of_the_results_file(tmp_path: Path) -> None:
 def test_a_row_that_waits_has_no_result_yet(tmp_path: Path) -> None:
     """What is not known is null."""
     document = result_of(ITEM, tmp_path).document(tmp_path)
-    unknown = ("job_id", "seed", "generation_time", "seconds", "settled_at", "worker", "error")
+    unknown = ("job_id", "seed", "generation_time", "seconds", "sent_at", "settled_at", "worker", "error")
     assert {name: document[name] for name in unknown} == dict.fromkeys(unknown)
     assert (document["images"], document["urls"], document["status"]) == ([], [], "waiting")
 

@@ -145,4 +145,4 @@ def test_a_half_written_file_tells_whose_it_is(tmp_path: Path) -> None:
     assert {name: _disk.is_being_written(tmp_path / name) for name in names} == names
     temporary, file = _disk._temporary(tmp_path)
     file.close()
-    assert not _disk.is_being_written(temporary)  # this process is not in the middle of it
+    assert _disk.is_being_written(temporary)  # by this process

@@ -151,8 +151,6 @@ def is_being_written(part: Path) -> bool:
     found = re.search(r"[.-](\d+)(?:-[0-9a-f]+)?\.part$", part.name)
     if found is None or os.name != "posix":
         return True
-    if int(found[1]) == os.getpid():
-        return False
     try:
         os.kill(int(found[1]), 0)
     except ProcessLookupError:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelslab_pony._rules import shown
 from modelslab_pony.async_client import AsyncPonyClient
 from modelslab_pony.batch import _gallery, _names, _rows
-from modelslab_pony.batch._events import BatchEvent, Beat, Events, Money, OnEvent, hand_on, teller
+from modelslab_pony.batch._events import BatchEvent, Beat, Events, Money, OnEvent, Patience, hand_on, teller
 from modelslab_pony.batch._inputs import Inputs
 from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.batch._outcome import (
@@ -26,15 +27,21 @@ from modelslab_pony.batch._outcome import (
     write_results,
 )
 from modelslab_pony.batch._rows import Format
-from modelslab_pony.batch._store import INPUTS, Account, Store, checked_limit
-from modelslab_pony.batch._work import Connect
+from modelslab_pony.batch._store import INPUTS, Account, Store, check_place, checked_limit
+from modelslab_pony.batch._tables import database_faults
+from modelslab_pony.batch._work import Connect, Tell
 from modelslab_pony.errors import ConfigurationError, DownloadError
 from modelslab_pony.requests import Request, refused
+
+if TYPE_CHECKING:
+    from modelslab_pony.batch._engine import Engine
 
 Rows = str | PathLike[str] | Iterable[Request | Mapping[str, Any]]
 """A file of rows, or requests (or mappings with their fields) of a program."""
 DEFAULT_LIMIT = 5
 """What the smallest plan may have queued (vendor docs, rate limits page: 5, 10 or 15)."""
+AT_ONCE = 500
+"""Results in memory."""
 BEAT = 0.2
 """Seconds between looks at what has finished."""
 PROGRESS_EVERY = 1.0
@@ -83,6 +90,8 @@ class Batch:
         axes: Mapping[str, Any] | None = None,
     ) -> None:
         self.output = Path(output)
+        if rows is None and (defaults or format or template != _names.DEFAULT_TEMPLATE):
+            raise ConfigurationError("template, defaults and format are for rows, and none are given: give them again")
         self._rows = rows
         self._limit = checked_limit(limit)
         self._settings = {
@@ -92,7 +101,7 @@ class Batch:
             "axes": dict(axes or {}),
         }
         self._defaults, self._format = dict(defaults or {}), format
-        self._store = Store(self.output, database)
+        self._store = Store(self.output, database, batch)
         self._named = batch
         self._connect = connect
         self._account = Account(api_key=api_key, base_url=base_url, strict=strict)
@@ -141,7 +150,8 @@ class Batch:
     def cancel(self) -> int:
         """Have nothing more sent, also by other processes; return how many rows that were.
 
-        What was accepted is fetched all the same. The next `run` takes the cancelled rows up again.
+        What was accepted is fetched all the same, by whoever runs the batch or by the next `run`. One with rows
+        takes the cancelled ones up again; one without does not.
         """
         with self._books() as (ledger, id):
             return ledger.cancel(id)
@@ -166,68 +176,85 @@ class Batch:
         from modelslab_pony.batch import _session  # noqa: PLC0415 - DBOS takes a second to import
 
         events: Events = Events()
-        tell = teller(events)
-        client = self._connect() if self._connect else _session.own_client(self._account)
-        with self._books(create=True) as (ledger, id), self._alone():
-            self._load(ledger, id, client)
+        tell = teller(events if on_event else None)
+        with contextlib.ExitStack() as stack:
+            rows = stack.enter_context(_read(self._rows, self._format, self._defaults))
+            client = self._connect() if self._connect else _session.own_client(self._account)
+            stack.callback(_session.close, client)
+            ledger, id = stack.enter_context(self._books(create=True))
+            stack.enter_context(self._alone())
+            stack.callback(self._stopped.clear)
+            self._load(ledger, id, rows, client)
             self._store.tidy(ledger, id)
-            ledger.revive(id)
-            since = 0 if earlier else ledger.serial(id)
             ledger.limit(self._limit or self._known_limit(ledger))
+            since = 0 if earlier else ledger.serial(id)
             try:
-                with _session.running(self._store, ledger, client, self.output, events, on_event) as engine:
-                    report = Beat(lambda: self._report(ledger, id), REPORT_EVERY)
-                    told = Beat(lambda: tell("progress", _status(ledger, id).document()), PROGRESS_EVERY)
-                    money = Money(engine, tell) if on_event else None
-                    is_open = True
-                    while is_open and not self._stopped.is_set() and engine.work.halted is None:
-                        is_open = ledger.is_open(id)  # before the look at what is settled, so that nothing is missed
-                        for item in ledger.settled(id, since):
-                            since = item.serial or since
-                            yield result_of(item, self.output)
-                        report.now_and_then()
-                        told.now_and_then()
-                        if money is not None:
-                            money.ask()
-                        hand_on(events, on_event)
-                        if is_open:
-                            self._stopped.wait(BEAT)
-                    if money is not None:
-                        money.ask_last()
+                with _session.running(self._store, ledger, client, self.output, events, on_event, tell) as engine:
+                    yield from self._followed(ledger, id, since, engine, tell, lambda: hand_on(events, on_event))
                 tell("progress", _status(ledger, id).document())
                 hand_on(events, on_event)
             except BaseException:
-                with contextlib.suppress(DownloadError):  # what went wrong first is what is told
+                with contextlib.suppress(Exception):  # what went wrong first is what is told
                     self._report(ledger, id)
                 raise
-            finally:
-                self._stopped.clear()
             self._report(ledger, id)
 
+    def _followed(
+        self, ledger: Ledger, id: str, since: int, engine: Engine, tell: Tell, hand_over: Callable[[], None]
+    ) -> Iterator[BatchResult]:
+        """Yield what is settled until nothing is left to be done, and tell how far it is."""
+        report = Beat(lambda: self._report(ledger, id), REPORT_EVERY)
+        told = Beat(lambda: tell("progress", _status(ledger, id).document()), PROGRESS_EVERY)
+        money = Money(engine, tell)
+        patience = Patience(tell)
+        is_open = True
+        while is_open and not self._stopped.is_set() and engine.work.halted is None:
+            with patience:
+                is_open = ledger.is_open(id)  # before the look at what is settled, so that nothing is missed
+                found = list(itertools.islice(ledger.settled(id, since), AT_ONCE))
+                report.now_and_then()
+                told.now_and_then()
+            if patience.is_tried:
+                self._stopped.wait(PROGRESS_EVERY)
+                continue
+            for item in found:
+                since = item.serial or since
+                yield result_of(item, self.output)
+            money.ask()
+            hand_over()
+            is_open = is_open or len(found) == AT_ONCE
+            if is_open and not found:
+                self._stopped.wait(BEAT)
+        money.ask_last()
+
     def _known_limit(self, ledger: Ledger) -> int:
-        pace = ledger.pace() if self._store.is_shared else None
+        pace = ledger.pace()
         return DEFAULT_LIMIT if pace is None else pace.limit
 
-    def _load(self, ledger: Ledger, id: str, client: AsyncPonyClient) -> None:
+    def _load(
+        self, ledger: Ledger, id: str, rows: Iterator[_rows.Row | _rows.Problem] | None, client: AsyncPonyClient
+    ) -> None:
         settings = client._settings  # noqa: SLF001 - a batch and its client are one unit
-        known = ledger.batch(id)
-        if known is not None and known["base_url"] != settings.base_url and ledger.has_jobs(id):
-            raise ConfigurationError(
-                f"this batch has jobs at {known['base_url']}, which {settings.base_url} does not know: "
-                f"finish them with MODELSLAB_BASE_URL={known['base_url']}"
-            )
-        if self._rows is None:
-            if known is None:
+        check_place(ledger, id, settings.base_url)
+        if rows is None:
+            if ledger.batch(id) is None:
                 raise refused({"rows": ["must be given: there is no batch here that could go on"]})
+            ledger.move(id, settings.base_url)
+            ledger.go_on(id)
             return
         inputs = Inputs(self._store.folder / INPUTS)
-        with _read(self._rows, self._format, self._defaults) as rows:
-            strict = bool(self._settings["strict"])
-            checked = _rows.check(rows, inputs, strict=strict, redactor=settings.redactor)
-            ledger.load(id, settings.base_url, self._settings, checked)
+        strict = bool(self._settings["strict"])
+        checked = _rows.check(rows, inputs, strict=strict, redactor=settings.redactor)
+        ledger.load(id, settings.base_url, self._settings, checked)
+        ledger.go_on(id)
+        ledger.revive(id)
+        if isinstance(self._rows, Iterator):  # it can be read once; from now on the ledger has the rows
+            self._rows = None
 
     def _report(self, ledger: Ledger, id: str) -> None:
-        """Write the files for people; one that cannot be written takes nothing else with it."""
+        """Write the files for people. Raises `DownloadError` where that cannot be."""
+        if self._store.is_gone():
+            return
         known = ledger.batch(id)
         try:
             results = (result_of(item, self.output) for item in ledger.rows(id))
@@ -243,9 +270,12 @@ class Batch:
 
     @contextlib.contextmanager
     def _books(self, *, create: bool = False) -> Iterator[tuple[Ledger, str]]:
-        ledger = self._store.open(create=create)
+        with database_faults("the batch's database"):
+            ledger = self._store.open(create=create)
         try:
-            yield ledger, self._store.id(ledger, self._named, create=create)
+            with database_faults("the batch's database"):
+                id = self._store.id(ledger, self._named, create=create)
+            yield ledger, id
         finally:
             ledger.close()
 
@@ -271,16 +301,18 @@ def _status(ledger: Ledger, id: str) -> BatchStatus:
 
 @contextlib.contextmanager
 def _read(
-    rows: Rows, format: Format | None, defaults: Mapping[str, Any]
-) -> Iterator[Iterator[_rows.Row | _rows.Problem]]:
-    if not isinstance(rows, str | PathLike):
-        if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
-            raise refused({"rows": [f"must be a file, or requests, not {shown(rows)}"]})
+    rows: Rows | None, format: Format | None, defaults: Mapping[str, Any]
+) -> Iterator[Iterator[_rows.Row | _rows.Problem] | None]:
+    if rows is None:
+        yield None
+    elif isinstance(rows, str | PathLike):
+        path = Path(rows)
+        with _rows.opened(path) as file:
+            yield _rows.read(file, format or _rows.format_of(path), defaults=defaults, folder=path.parent)
+    elif isinstance(rows, Mapping) or not isinstance(rows, Iterable):
+        raise refused({"rows": [f"must be a file, or requests, not {shown(rows)}"]})
+    else:
         yield _rows.of_requests(rows, defaults=defaults)
-        return
-    path = Path(rows)
-    with _rows.opened(path) as file:
-        yield _rows.read(file, format or _rows.format_of(path), defaults=defaults, folder=path.parent)
 
 
 __all__ = ["Batch", "BatchEvent"]

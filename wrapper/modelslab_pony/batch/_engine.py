@@ -16,7 +16,6 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import dbos
@@ -104,6 +103,7 @@ class Engine:
         self._stop = threading.Event()
         self._feeder = threading.Thread(target=self._feed, name="pony-feeder", daemon=True)
         self._is_started = False
+        self._log_level = logging.getLogger("dbos").level
         self._alive: sa.Connection | None = None
         self._allowed, self._ahead = 0, LEAST_AHEAD
         self._gone: set[str] = set()
@@ -129,7 +129,8 @@ class Engine:
         self._is_started = True
         try:
             _current = self.work
-            self._join()
+            with database_faults("the batches' database"):
+                self._join()
             logging.getLogger("dbos").setLevel(logging.CRITICAL)
             with database_faults("the database of the workflows"):
                 DBOS(config=self._config())
@@ -180,14 +181,17 @@ class Engine:
         self._stop.set()
         if self._feeder.is_alive():
             self._feeder.join()
-        with contextlib.suppress(Exception):  # nothing is left to be lost
-            self.run(self.work.close()).result(5)
-        if _is_used():
-            DBOS.destroy(workflow_completion_timeout_sec=0)
-        with contextlib.suppress(sa.exc.SQLAlchemyError):
-            self._leave()
-        _current = None
-        _lock.release()
+        try:
+            if _is_used():
+                with contextlib.suppress(Exception):  # nothing is left to be lost
+                    asyncio.run_coroutine_threadsafe(self.work.close(), self._loop()).result(5)
+                DBOS.destroy(workflow_completion_timeout_sec=0)
+            with contextlib.suppress(sa.exc.SQLAlchemyError):
+                self._leave()
+        finally:
+            logging.getLogger("dbos").setLevel(self._log_level)
+            _current = None
+            _lock.release()
 
     # --- what is begun, and by whom ------------------------------------------------------------
 
@@ -209,9 +213,8 @@ class Engine:
 
     def _check_place(self) -> None:
         """Send nothing more where the folder of the batch was taken away: its images would go elsewhere."""
-        path = self.ledger.url.database
-        if not self.ledger.is_shared and path is not None and not Path(path).exists():
-            self.work.halt(ConfigurationError(f"{path} is gone: was the folder moved? Go on where it is now"))
+        if self.work.is_gone():
+            self.work.halt(self.work.gone())
 
     def _keep_pace(self) -> None:
         pace = self.ledger.pace()
@@ -295,10 +298,14 @@ class Engine:
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
         """Have something done on the loop that the client lives on."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop())
+
+    @staticmethod
+    def _loop() -> asyncio.AbstractEventLoop:
         loop = dbos._dbos._get_dbos_instance()._background_event_loop.target_loop()
         if loop is None:
             raise RuntimeError("no engine is running")
-        return asyncio.run_coroutine_threadsafe(coroutine, loop)
+        return loop
 
 
 def _is_used() -> bool:

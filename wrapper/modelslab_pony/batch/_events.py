@@ -7,9 +7,13 @@ import queue
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
 from attrs import frozen
+
+from modelslab_pony.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from modelslab_pony._snapshot import Balance
@@ -18,8 +22,10 @@ if TYPE_CHECKING:
 
 SHARE = 20.0
 """At most one part in so many of the time goes into what is done now and then."""
+PATIENCE = 300.0
+"""Seconds without a database."""
 LAST_WAIT = 2.0
-MONEY_EVERY = 20.0
+MONEY_EVERY = 10.0
 """Seconds between questions about the account's balance."""
 
 
@@ -43,11 +49,12 @@ OnEvent = Callable[[BatchEvent], object]
 Events = queue.SimpleQueue[BatchEvent]
 
 
-def teller(events: Events) -> Tell:
-    """Return what puts an event into a queue, from any thread."""
+def teller(events: Events | None) -> Tell:
+    """Return what puts an event into a queue, from any thread; nowhere, if nobody listens."""
 
     def tell(kind: str, facts: Mapping[str, Any]) -> None:
-        events.put(BatchEvent(kind=kind, facts=facts, at=time.time()))
+        if events is not None:
+            events.put(BatchEvent(kind=kind, facts=facts, at=time.time()))
 
     return tell
 
@@ -61,6 +68,33 @@ def hand_on(events: Events, on_event: OnEvent | None) -> None:
             return
         if on_event is not None:
             on_event(event)
+
+
+class Patience:
+    """Has a loop outlive a database that is away for a while. Raises `ConfigurationError` after `PATIENCE` seconds."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._since: float | None = None
+        self.is_tried = False
+        """Whether the last try came to nothing."""
+
+    def __enter__(self) -> None:
+        self.is_tried = False
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(fault, sa.exc.DBAPIError):
+            self._since = None
+            return False
+        self._since = self._since or time.monotonic()
+        said = " ".join(str(fault.orig).split())
+        if time.monotonic() - self._since > PATIENCE:
+            raise ConfigurationError(f"the batch's database cannot be used: {said}") from None
+        self._tell("database", {"message": said})
+        self.is_tried = True
+        return True
 
 
 class Beat:

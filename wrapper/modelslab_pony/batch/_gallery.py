@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from attrs import fields_dict
 
+from modelslab_pony import samplers
 from modelslab_pony.batch._outcome import PAGE, BatchResult, BatchStatus, replaced
 from modelslab_pony.batch._saving import thumbnail_of
 from modelslab_pony.requests import KINDS
@@ -61,9 +62,7 @@ def _row(output: Path, result: BatchResult) -> dict[str, Any]:
         "prompt": str(request.get("prompt") or ""),
         # As text: JavaScript counts exactly to 2**53.
         "seed": None if result.seed is None else str(result.seed),
-        "sampler": request.get("sampler")
-        or request.get("scheduler")
-        or fields_dict(KINDS[result.op])["scheduler"].default,
+        "sampler": request.get("sampler") or _sampler(result),
         "job": None if result.job_id is None else str(result.job_id),
         "took": result.generation_time if result.generation_time is not None else result.seconds,
         "at": result.settled_at,
@@ -73,6 +72,15 @@ def _row(output: Path, result: BatchResult) -> dict[str, Any]:
         "command": result.command(),
         "error": None if result.error is None else f"{result.error.type}: {result.error.message}",
     }
+
+
+def _sampler(result: BatchResult) -> str:
+    """Return the name that people know of what was used without one."""
+    fields = fields_dict(KINDS[result.op])
+    scheduler, algorithm, karras = (
+        result.request.get(name, fields[name].default) for name in ("scheduler", "algorithm_type", "use_karras_sigmas")
+    )
+    return samplers.name_of(str(scheduler), algorithm, karras=karras is not False)
 
 
 def _image(output: Path, path: Path) -> dict[str, str]:

@@ -99,12 +99,16 @@ class Ledger(RowBook):
 
     def unclaim(self, id: int, token: str) -> None:
         """Give the right back: the POST was provably not accepted. What nobody wants any more does not wait again."""
+        with self.engine.begin() as connection:
+            self._unclaim(connection, id, token)
+
+    @staticmethod
+    def _unclaim(connection: sa.Connection, id: int, token: str) -> None:
         mine = sa.and_(items.c.id == id, items.c.state == "submitting", items.c.token == token)
         is_cancelled = sa.select(batches.c.cancelled).where(batches.c.id == items.c.batch).scalar_subquery()
         unwanted = sa.or_(items.c.position.is_(None), is_cancelled)
         state = sa.case((unwanted, "cancelled"), else_="waiting")
-        with self.engine.begin() as connection:
-            connection.execute(sa.update(items).where(mine).values(state=state, token=None, claimed_at=None))
+        connection.execute(sa.update(items).where(mine).values(state=state, token=None, claimed_at=None))
 
     def accepted(self, id: int, token: str, job_id: JobId | None, answer: Mapping[str, Any]) -> bool:
         """Note the job that an item has; False if the item has been given to somebody else meanwhile."""
@@ -188,10 +192,10 @@ class Ledger(RowBook):
 
     def refused(self, id: int, token: str) -> _pace.Pace:
         """Give the right to send an item back after a rate-limit refusal, and slow down."""
-        self.unclaim(id, token)
         now = time.time()
         with self.engine.begin() as connection:
             before = self._locked_pace(connection)
+            self._unclaim(connection, id, token)
             return self._keep_pace(connection, _pace.refused(before, self._under_way(connection, now), now))
 
     def recovered(self) -> _pace.Pace | None:

@@ -25,7 +25,7 @@ FIELDS: Mapping[str, Any] = {
 """What a template may have, each with an example: the row's number from 1; the seed; the row's own name, or
 its number; the job; the operation; the model; and the image's place among those of its request, from 0."""
 _WIDTH = re.compile(r"(0?\d{1,2}d?)?")
-_OWN = ("thumbnails", "index.html", "results.jsonl")
+_TAKEN = ("thumbnails", "index.html", "results.jsonl")
 OWN_FOLDER = "thumbnails"
 """Small copies of the images are in it."""
 LONGEST_PART = 150
@@ -54,8 +54,8 @@ def check_template(template: str) -> str:
         raise _refused(template, str(fault)) from None
     if path.is_absolute() or ".." in path.parts or not path.name or "\\" in template or "\0" in template:
         raise _refused(template, "it must name a file below the output folder")
-    if any(part.startswith(".") for part in path.parts) or path.parts[0].casefold() in _OWN:
-        raise _refused(template, f"names that begin with a dot, and {', '.join(_OWN)}, belong to the batch itself")
+    if any(part.startswith(".") for part in path.parts) or path.parts[0].casefold() in _TAKEN:
+        raise _refused(template, f"names that begin with a dot, and {', '.join(_TAKEN)}, belong to the batch itself")
     if path.suffix.lower() not in _SUFFIXES:
         raise _refused(template, f"it must end in one of {', '.join(_SUFFIXES)}")
     return template
@@ -75,7 +75,7 @@ def file_name(template: str, values: Mapping[str, Any], url: str, number: int) -
         )
         said = plain
     parts = [_shortened(_below(part)) for part in said.split("/") if part not in {"", "."}]
-    if len(parts) > 1 and parts[0].casefold() in _OWN:
+    if len(parts) > 1 and parts[0].casefold() in _TAKEN:
         parts[0] = f"_{parts[0]}"
     path = PurePosixPath(*parts)
     suffix = PurePosixPath(_path_of(url)).suffix.lower()

@@ -60,6 +60,8 @@ class BatchResult:
     """How often the row was sent on purpose: once, and once more for each retry."""
     worker: str | None = None
     """Which process sent it; host, process id and a random part, or "local"."""
+    sent_at: float | None = None
+    """When it was last sent, in seconds since 1970: where to look in the account's history."""
     settled_at: float | None = None
     """Seconds since 1970."""
     error: BatchError | None = None
@@ -75,6 +77,7 @@ class BatchResult:
             "omitted": list(self.omitted),
             "generation_time": self.generation_time,
             "seconds": None if self.seconds is None else round(self.seconds, 3),
+            "sent_at": _iso(self.sent_at),
             "settled_at": _iso(self.settled_at),
             "attempt": self.attempt,
             "worker": self.worker,
@@ -107,7 +110,7 @@ class BatchStatus:
     waiting: int = 0
     """Not sent."""
     running: int = 0
-    """Being sent, accepted, or being saved."""
+    """Being sent, accepted, being saved, or left to the next run."""
     done: int = 0
     failed: int = 0
     unknown: int = 0
@@ -159,6 +162,7 @@ def result_of(item: Item, output: Path) -> BatchResult:
         seconds=ends[1] - ends[0] if ends[0] is not None and ends[1] is not None else None,
         attempt=item.attempt,
         worker=item.worker,
+        sent_at=item.claimed_at,
         settled_at=item.settled_at,
         error=BatchError(**item.error) if item.error else None,
     )

@@ -161,15 +161,24 @@ class RowBook:
 
     # --- before a run ------------------------------------------------------------------------
 
+    def move(self, id: str, base_url: str) -> None:
+        """Note where the jobs of a batch are."""
+        with self.engine.begin() as connection:
+            connection.execute(sa.update(batches).where(batches.c.id == id).values(base_url=base_url))
+
+    def go_on(self, id: str) -> None:
+        """Have a run take up what an earlier one had left to the next."""
+        left = sa.and_(items.c.batch == id, items.c.parked, items.c.state.in_(OPEN))
+        with self.engine.begin() as connection:
+            connection.execute(sa.update(items).where(left).values(**NEXT_ROUND))
+
     def revive(self, id: str) -> None:
-        """Have a run take up again what was cancelled, and what an earlier run had left to the next."""
+        """Have a run take up what was cancelled."""
         mine = sa.and_(items.c.batch == id, items.c.position.is_not(None))
         with self.engine.begin() as connection:
             connection.execute(sa.update(batches).where(batches.c.id == id).values(cancelled=False))
             cancelled = sa.and_(mine, items.c.state == "cancelled")
             connection.execute(sa.update(items).where(cancelled).values(state="waiting", **_ANEW))
-            left = sa.and_(items.c.batch == id, items.c.parked, items.c.state.in_(OPEN))
-            connection.execute(sa.update(items).where(left).values(**NEXT_ROUND))
 
     def retry(self, id: str, *, unknown: bool, failed: bool) -> int:
         """Have items sent again on purpose; return how many. A job that did not itself fail is asked about instead."""
@@ -184,6 +193,7 @@ class RowBook:
             changes.append((sa.and_(is_failed, has_job), {"state": "running", **_ANEW}))
             changes.append((is_failed, {"state": "waiting", **again}))
         with self.engine.begin() as connection:
+            connection.execute(sa.update(batches).where(batches.c.id == id).values(cancelled=False))
             return sum(
                 connection.execute(sa.update(items).where(which).values(**values)).rowcount for which, values in changes
             )

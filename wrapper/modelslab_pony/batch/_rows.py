@@ -111,6 +111,7 @@ def of_requests(
 def check(rows: Iterable[Row | Problem], inputs: Inputs, *, strict: bool, redactor: Redactor) -> Iterator[Checked]:
     """Yield every row as it will be sent. Raises `InvalidRequestError` after the last one if any cannot be.
 
+    Whoever takes them keeps all or none.
     It names rows and fields: `errors` has "row 3: width" for a key.
     """
     errors: dict[str, list[str]] = {}
@@ -139,6 +140,18 @@ def request_of(document: Mapping[str, Any]) -> Request:
     return KINDS[document["op"]](**document["fields"])
 
 
+def checked_request(document: Mapping[str, Any]) -> Request:
+    """Return the request, unless an image is not the one that was checked with the row."""
+    request, digests = request_of(document), document["digests"]
+    local = _pictures.local(request)
+    for name, image in _pictures.load(local).items():
+        if isinstance(image, str):
+            raise refused({name: [image]})
+        if digests.get(name) != image.digest:
+            raise refused({name: [f"{str(local[name])!r} has changed since the rows were checked; run again"]})
+    return request
+
+
 def default_fields(texts: Iterable[str]) -> dict[str, Any]:
     """Return NAME=VALUE pairs as fields of every row, each as CSV has it. Raises `InvalidRequestError`."""
     found = {}
@@ -147,6 +160,9 @@ def default_fields(texts: Iterable[str]) -> dict[str, Any]:
         if not (name.strip() and equals):
             raise refused({"set": [f"must be NAME=VALUE, not {text!r}"]})
         found[name.strip()] = value
+    unknown = [name for name in found if name not in _known() and not name.startswith("extra.")]
+    if unknown:
+        raise refused({"set": [f"names no field of a request: {', '.join(unknown)}"]})
     return found
 
 
@@ -205,9 +221,12 @@ def _csv_rows(file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any] | str]]
         yield reader.line_num, {name: cell for name, cell in zip(header, cells, strict=False) if cell != ""}
 
 
+def _known() -> set[str]:
+    return {*_OWN, *(item.name for kind in KINDS.values() for item in fields(kind))}
+
+
 def _check_header(header: list[str]) -> None:
-    known = {*_OWN, "extra", *(item.name for kind in KINDS.values() for item in fields(kind))}
-    unknown = [name for name in header if name not in known and not name.startswith("extra.")]
+    unknown = [name for name in header if name not in _known() and not name.startswith("extra.")]
     if not header or unknown:
         said = f"names no field: {', '.join(map(repr, unknown))}" if unknown else "is missing"
         raise refused(

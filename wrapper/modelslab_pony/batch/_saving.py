@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from attrs import evolve
+
 from modelslab_pony import _pictures, _pillow
 from modelslab_pony._snapshot import Link, Snapshot
 from modelslab_pony._wire import Prepared, prepare
@@ -76,10 +78,14 @@ def thumbnail_of(output: Path, file: str) -> Path:
 
 
 def _prepared(item: Item) -> Prepared | None:
-    """Return the request for the picture's recipe; None where its images are gone: what was paid for is saved."""
+    """Return the request for the picture's recipe; None where its images are gone: what was paid for is saved.
+
+    The recipe tells the images that were sent, whatever their files hold by now.
+    """
     with contextlib.suppress(InvalidRequestError):
         request = request_of(item.document)
-        return prepare(request, _pictures.load(_pictures.local(request)), strict=False)
+        prepared = prepare(request, _pictures.load(_pictures.local(request)), strict=False)
+        return evolve(prepared, digests=item.document["digests"])
     return None
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from modelslab_pony.async_client import AsyncPonyClient
 from modelslab_pony.batch._engine import Engine
-from modelslab_pony.batch._events import Events, OnEvent, hand_on, teller
+from modelslab_pony.batch._events import Events, OnEvent, hand_on
 from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.batch._store import Account, Store
+from modelslab_pony.batch._tables import database_faults
 from modelslab_pony.batch._work import Tell, Work
 from modelslab_pony.policies import RetryPolicy
 
@@ -29,16 +32,30 @@ def own_client(account: Account) -> AsyncPonyClient:
     )
 
 
+def close(client: AsyncPonyClient) -> None:
+    """Close a client that no engine has closed: from a thread, since the caller may be inside a loop of its own."""
+    if not client._httpx.is_closed:  # noqa: SLF001 - a batch and its client are one unit
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, client.close()).result()
+
+
 @contextlib.contextmanager
 def running(
-    store: Store, ledger: Ledger, client: AsyncPonyClient, output: Path, events: Events, on_event: OnEvent | None
+    store: Store,
+    ledger: Ledger,
+    client: AsyncPonyClient,
+    output: Path,
+    events: Events,
+    on_event: OnEvent | None,
+    tell: Tell,
 ) -> Iterator[Engine]:
     """Have an engine work; at the end it sends nothing more, and waits for the answers that are on their way.
 
     Raises the error that concerns every row, once all has ended.
     """
-    tell = teller(events)
-    engine = Engine(ledger, store.workflows, lambda worker: Work(ledger, client, output, worker, tell))
+    with database_faults("the database of the workflows"):
+        workflows = store.workflows()
+    engine = Engine(ledger, workflows, lambda worker: Work(ledger, client, output, worker, tell, store.is_gone))
     try:
         engine.start()
         yield engine

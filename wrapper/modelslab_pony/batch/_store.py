@@ -17,11 +17,13 @@ from modelslab_pony._rules import shown
 from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.batch._names import OWN_FOLDER
 from modelslab_pony.batch._outcome import PAGE, RESULTS, replaced
-from modelslab_pony.batch._tables import database_faults, open_engine, postgres_url, sqlite_url
+from modelslab_pony.batch._tables import open_engine, postgres_url, sqlite_url
 from modelslab_pony.errors import ConfigurationError, InvalidRequestError
 from modelslab_pony.requests import refused
 
 FOLDER = ".batch"
+ONLY = "batch"
+"""The batch of a folder's own database."""
 LEDGER, WORKFLOWS, LOCK, MARK, INPUTS = "ledger.sqlite", "workflows.sqlite", "lock", "batch.json", "inputs"
 
 PARTS = (".pony-*.part", f".{RESULTS}.*.part", f".{PAGE}.*.part")
@@ -39,6 +41,21 @@ class Account:
     strict: bool
 
 
+def no_batch(output: Path) -> InvalidRequestError:
+    """Return the error for a folder without a batch."""
+    return refused({"output": [f"{str(output)!r} has no batch: begin one with `pony batch INPUT -o ...`"]})
+
+
+def check_place(ledger: Ledger, id: str, base_url: str) -> None:
+    """Refuse to ask one service about the jobs of another. Raises `ConfigurationError`."""
+    known = ledger.batch(id)
+    if known is not None and known["base_url"] != base_url and ledger.has_jobs(id):
+        raise ConfigurationError(
+            f"the batch {id} has jobs at {known['base_url']}, which {base_url} does not know: "
+            f"finish them with MODELSLAB_BASE_URL={known['base_url']}"
+        )
+
+
 def checked_limit(value: Any) -> int | None:
     """Return a limit. Raises `ConfigurationError`."""
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST):
@@ -49,34 +66,51 @@ def checked_limit(value: Any) -> int | None:
 class Store:
     """Finds the ledger of an output folder, and keeps a second process out where there must be one."""
 
-    def __init__(self, output: Path, database: str | None) -> None:
+    def __init__(self, output: Path, database: str | None, named: str | None = None) -> None:
         self.output = output
         self.folder = output / FOLDER
         self._url = None if database is None else postgres_url(database)
+        if named is not None and self._url is None:
+            raise ConfigurationError(
+                "batch names one of several in a database, and there is none: a folder has its own"
+            )
         self._lock: sqlite3.Connection | None = None
+        self._mark: tuple[int, int] | None = None
+        """Which file the ledger was when the work began."""
 
     @property
     def is_shared(self) -> bool:
         """Whether several machines may work on it."""
         return self._url is not None
 
-    @property
     def workflows(self) -> sa.URL:
-        """Where DBOS keeps what it knows."""
+        """Return where DBOS keeps what it knows."""
         if self._url is not None:
             return self._url
-        path = self.folder / WORKFLOWS
-        open_engine(sqlite_url(path), durable=True).connect().close()  # write-ahead from the first moment on
-        return sqlite_url(path.absolute())
+        url = sqlite_url((self.folder / WORKFLOWS).absolute())
+        engine = open_engine(url, durable=True)
+        engine.connect().close()  # write-ahead from the first moment on
+        engine.dispose()
+        return url
+
+    def is_gone(self) -> bool:
+        """Tell whether the folder that a run began in was taken away: open files go with it, new ones do not."""
+        return self._mark is not None and self._mark != self._place()
+
+    def _place(self) -> tuple[int, int] | None:
+        try:
+            found = (self.folder / LEDGER).stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def open(self, *, create: bool) -> Ledger:
         """Return the ledger. Raises `InvalidRequestError` where there is none yet, unless one is to be made."""
         if create:
             self._check_output()
         elif self._url is None and not (self.folder / LEDGER).is_file():
-            raise refused({"output": [f"{str(self.output)!r} has no batch: begin one with `pony batch INPUT -o ...`"]})
-        with database_faults("the batch's database"):
-            return Ledger(self._url or sqlite_url(self.folder / LEDGER), create=create or self.is_shared)
+            raise no_batch(self.output)
+        return Ledger(self._url or sqlite_url(self.folder / LEDGER), create=create or self.is_shared)
 
     def id(self, ledger: Ledger, given: str | None, *, create: bool) -> str:
         """Return the name of the batch of this folder, or of the one that was named."""
@@ -84,9 +118,13 @@ class Store:
             if not create and ledger.batch(given) is None:
                 there = ", ".join(ledger.batches()) or "none"
                 raise refused({"batch": [f"{given!r} is not in this database; there is {there}"]})
+            if create:
+                self._remember(given)
             return given
         if self._url is None:
-            return "batch"
+            if not create and ledger.batch(ONLY) is None:
+                raise no_batch(self.output)
+            return ONLY
         mark = self.folder / MARK
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
             return str(json.loads(mark.read_text("utf-8"))["batch"])
@@ -95,9 +133,12 @@ class Store:
                 {"batch": [f"is not told by {str(self.output)!r}; name one of {', '.join(ledger.batches()) or 'none'}"]}
             )
         name = f"{self.output.absolute().name or 'batch'}-{secrets.token_hex(4)}"
-        with replaced(mark) as file:
-            file.write(json.dumps({"batch": name}) + "\n")
+        self._remember(name)
         return name
+
+    def _remember(self, name: str) -> None:
+        with replaced(self.folder / MARK) as file:
+            file.write(json.dumps({"batch": name}) + "\n")
 
     def lock(self) -> None:
         """Keep other processes away from a folder's own database. Raises `ConfigurationError` where one is at work.
@@ -109,19 +150,22 @@ class Store:
         connection = sqlite3.connect(self.folder / LOCK, timeout=0.0, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
+        except sqlite3.Error as fault:
             connection.close()
+            if not isinstance(fault, sqlite3.OperationalError):
+                raise ConfigurationError(f"{self.folder / LOCK} is damaged ({fault}): delete it") from None
             raise ConfigurationError(
                 f"another process works on the batch in {str(self.output)!r}: wait for it, or stop it; "
                 "several work together on a --database postgresql://..."
             ) from None
         self._lock = connection
+        self._mark = self._place()
 
     def unlock(self) -> None:
         """Let others in again."""
         if self._lock is not None:
             self._lock.close()
-            self._lock = None
+            self._lock = self._mark = None
 
     def tidy(self, ledger: Ledger, id: str) -> None:
         """Remove what a process that was killed had half written: below the folders that have this batch's files."""

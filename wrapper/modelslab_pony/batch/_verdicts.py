@@ -31,6 +31,8 @@ TIMES_NOT_FOUND = 4
 """Looks in a row at which the service may not know a job, before it is believed: it may be a new one."""
 UPLOADS = 8
 """Tries to upload an image that the service fails at, before its row is left to the next run."""
+REFUSED_IN_A_ROW = 20
+"""Rows in a row that the service refuses with the same words, after which no more are sent."""
 ODD_IN_A_ROW = 10
 """Submissions in a row whose fate is unknown, after which no more are sent: something is wrong with the service."""
 
@@ -86,7 +88,7 @@ def of_look(error: PonyError, faults: int, missed: int) -> Verdict:
 
 def of_download(error: PonyError, faults: int) -> Verdict:
     """Return what an error of a download means, for the `faults`-th time in a row."""
-    if isinstance(error, errors.DownloadError) and error.is_local:
+    if isinstance(error, errors.ConfigurationError) or (isinstance(error, errors.DownloadError) and error.is_local):
         return Verdict(fate="halt")
     return Verdict(fate="again", wait=pause(faults))
 

@@ -10,29 +10,30 @@ import asyncio
 import math
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
 import sqlalchemy as sa
 
-from modelslab_pony import _pictures
 from modelslab_pony._snapshot import Balance
 from modelslab_pony.async_client import AsyncJob, AsyncPonyClient
 from modelslab_pony.batch import _verdicts
 from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.batch._row_book import Item
-from modelslab_pony.batch._rows import request_of
+from modelslab_pony.batch._rows import checked_request
 from modelslab_pony.batch._saving import known, save_images, snapshot_of
 from modelslab_pony.errors import (
+    APIError,
     ConfigurationError,
     GenerationFailed,
+    JobId,
     JobTimeout,
     NotFoundError,
     PonyError,
     TransportError,
 )
-from modelslab_pony.requests import Request, refused
+from modelslab_pony.requests import Request
 
 T = TypeVar("T")
 Connect = Callable[[], AsyncPonyClient]
@@ -80,7 +81,15 @@ class _NotNowError(Exception):
 class Work:
     """One process's part of the work; all but `__init__` runs on the engine's event loop."""
 
-    def __init__(self, ledger: Ledger, client: AsyncPonyClient, output: Path, worker: str, tell: Tell) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        client: AsyncPonyClient,
+        output: Path,
+        worker: str,
+        tell: Tell,
+        is_gone: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.ledger = ledger
         self.output = output
         self.stopping = False
@@ -95,6 +104,10 @@ class Work:
         self.tell = tell
         self._settings: dict[str, Mapping[str, Any]] = {}
         self._odd = 0
+        self._refused: tuple[str, int] = ("", 0)
+        """What the service last said no with, and how often in a row."""
+        self.is_gone = is_gone
+        """Whether the folder of the batch was taken away."""
         self._offline_since: float | None = None
 
     async def do(self, id: int, memory: Next) -> Next:
@@ -126,6 +139,7 @@ class Work:
     async def _send(self, item: Item, tried: int) -> Next:
         token = uuid.uuid4().hex
         claimed = False
+        ready: Request | None = None
 
         async def claim() -> None:
             """Write down that the POST is about to leave; nothing is sent before that is on the disk."""
@@ -144,8 +158,10 @@ class Work:
                 await _forever()
             self.sending += 1
             try:
-                job = await self._submitted(item, claim)
-                return await self._accepted(item, token, job)
+                if ready is None:
+                    ready = await asyncio.to_thread(checked_request, item.document)
+                job = await self._client._submitted(ready, claim)
+                return await self._accepted(item, token, job.id, known(job._snapshot), job)
             except _NotNowError as refusal:
                 if str(refusal) == "taken":
                     return END
@@ -163,26 +179,20 @@ class Work:
         """Whether nothing more is sent."""
         return self.stopping or self.halted is not None
 
-    async def _accepted(self, item: Item, token: str, job: AsyncJob) -> Next:
-        answer = known(job._snapshot)
-        keeps = f"job {job.id} of row {item.position} was accepted"
-        is_ours = await self._surely(lambda: self.ledger.accepted(item.id, token, job.id, answer), keeps=keeps)
-        self._odd, self._offline_since = 0, None
+    async def _accepted(
+        self, item: Item, token: str, job_id: JobId | None, answer: Mapping[str, Any], job: AsyncJob | None = None
+    ) -> Next:
+        keeps = f"job {job_id} of row {item.position} was accepted"
+        is_ours = await self._surely(lambda: self.ledger.accepted(item.id, token, job_id, answer), keeps=keeps)
+        self._odd, self._offline_since, self._refused = 0, None, ("", 0)
         if not is_ours:
-            self._say("stray", item, job_id=job.id)
+            self._say("stray", item, job_id=job_id)
             return END
-        self._say("accepted", item, job_id=job.id)
-        if job.status == "success":
+        self._say("accepted", item, job_id=job_id)
+        if job is not None and job.status == "success":
             await self._surely(lambda: self.ledger.answered(item.id, answer))
             return _next("save")
-        return _next("look", _verdicts.next_look(0, job.eta), since=time.time())
-
-    async def _submitted(self, item: Item, claim: Callable[[], Awaitable[object]]) -> AsyncJob:
-        request = request_of(item.document)
-        digests = item.document.get("digests")
-        if digests:
-            await asyncio.to_thread(_check_same, request, digests)
-        return await self._client._submitted(request, claim)
+        return _next("look", _verdicts.next_look(0, job.eta if job else None), since=time.time())
 
     async def _unsent(
         self, item: Item, token: str, error: PonyError, tried: int, verdict: _verdicts.Verdict
@@ -191,9 +201,7 @@ class Work:
         if verdict.fate in {"refused", "again", "halt"}:
             return await self._not_yet(item, token, error, tried, verdict)
         if verdict.fate == "accepted":
-            await self._surely(lambda: self.ledger.accepted(item.id, token, error.job_id, {}))
-            self._say("accepted", item, job_id=error.job_id)
-            return _next("look")
+            return await self._accepted(item, token, error.job_id, {})
         if verdict.fate == "unknown":
             await self._surely(lambda: self.ledger.unknown(item.id, error))
             self._odd += 1
@@ -201,6 +209,7 @@ class Work:
                 self.halt(error)
         else:
             await self._surely(lambda: self.ledger.failed(item.id, error, token=token, job_id=error.job_id))
+            self._count_refusal(error)
         self._say(verdict.fate, item, error=error)
         return END
 
@@ -221,6 +230,14 @@ class Work:
         self._offline(error)
         self._say("delayed", item, error=error, wait=verdict.wait)
         return _next("submit", verdict.wait, tried=tried)
+
+    def _count_refusal(self, error: PonyError) -> None:
+        """Send nothing more where the service has said the same no to every row: it is not about the rows."""
+        if isinstance(error, APIError):
+            before, count = self._refused
+            self._refused = (str(error), count + 1 if before == str(error) else 1)
+            if self._refused[1] >= _verdicts.REFUSED_IN_A_ROW:
+                self.halt(error)
 
     def _offline(self, error: PonyError) -> None:
         if not isinstance(error, TransportError):
@@ -295,6 +312,8 @@ class Work:
         if item.state != "running":
             return END
         try:
+            if self.is_gone():
+                raise self.gone()
             if memory["tried"] and memory["tried"] % FRESH_LINKS == 0:
                 item = await self._asked_again(item)
             images = await save_images(item, await self._of(item.batch), self._client, self.ledger, self.output)
@@ -306,6 +325,9 @@ class Work:
                 self.halt(error)
                 await _forever()
             return await self._later(item, "save", error, verdict.wait, faults, memory["since"])
+        if self.is_gone():
+            self.halt(self.gone())
+            await _forever()
         await self._surely(lambda: self.ledger.done(id))
         self._say("done", item, images=images)
         return END
@@ -335,6 +357,10 @@ class Work:
         """Close the connections."""
         await self._client.close()
 
+    def gone(self) -> ConfigurationError:
+        """Return the error for a folder that was taken away: images would go where nobody looks for them."""
+        return ConfigurationError(f"{self.output} is not what it was: was the folder moved? Go on where it is now")
+
     def halt(self, error: PonyError) -> None:
         """Send nothing more, for a reason that concerns every item."""
         self.halted = self.halted or error
@@ -349,7 +375,9 @@ class Work:
         while True:
             try:
                 return await asyncio.shield(asyncio.to_thread(call))
-            except sa.exc.OperationalError as fault:
+            except (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.ProgrammingError):
+                raise  # a fault of ours, which no waiting mends
+            except sa.exc.DBAPIError as fault:
                 said = " ".join(str(fault.orig).split())
                 self.tell("database", {"message": f"{said}{keeps and '; '}{keeps}"})
                 if time.monotonic() - began > most:
@@ -367,13 +395,3 @@ class Work:
 async def _forever() -> None:
     """Wait until the engine stops; the item's workflow is taken up by the next run."""
     await asyncio.get_running_loop().create_future()
-
-
-def _check_same(request: Request, digests: Mapping[str, str]) -> None:
-    """Refuse an image that is not the one that was checked with the row."""
-    local = _pictures.local(request)
-    for name, image in _pictures.load(local).items():
-        if isinstance(image, str):
-            raise refused({name: [image]})
-        if digests.get(name) != image.digest:
-            raise refused({name: [f"{str(local[name])!r} has changed since the rows were checked; run again"]})

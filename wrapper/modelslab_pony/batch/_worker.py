@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from os import PathLike
 from pathlib import Path
 
-from modelslab_pony.batch._events import Events, OnEvent, hand_on
-from modelslab_pony.batch._store import Account, Store, checked_limit
+from modelslab_pony.batch._events import Events, OnEvent, Patience, hand_on, teller
+from modelslab_pony.batch._store import Account, Store, check_place, checked_limit
+from modelslab_pony.batch._tables import database_faults
 from modelslab_pony.batch._work import Connect
 
 BEAT = 0.2
@@ -47,20 +49,26 @@ class Worker:
         from modelslab_pony.batch import _session  # noqa: PLC0415 - DBOS takes a second to import
 
         events: Events = Events()
-        client = self._connect() if self._connect else _session.own_client(self._account)
-        ledger = self._store.open(create=True)
-        try:
+        tell = teller(events if on_event else None)
+        with contextlib.ExitStack() as stack:
+            client = self._connect() if self._connect else _session.own_client(self._account)
+            stack.callback(_session.close, client)
+            stack.callback(self._stopped.clear)
+            with database_faults("the batches' database"):
+                ledger = self._store.open(create=True)
+            stack.callback(ledger.close)
+            for id in ledger.batches():
+                check_place(ledger, id, client._settings.base_url)  # noqa: SLF001 - a worker and its client are one unit
             if self._limit is not None:
                 ledger.limit(self._limit)
-            with _session.running(self._store, ledger, client, self.output, events, on_event) as engine:
-                while not self._stopped.is_set() and engine.work.halted is None:
-                    if until_done and not any(ledger.is_open(id) for id in ledger.batches()):
-                        break
+            patience = Patience(tell)
+            with _session.running(self._store, ledger, client, self.output, events, on_event, tell) as engine:
+                is_open = True
+                while is_open and not self._stopped.is_set() and engine.work.halted is None:
                     hand_on(events, on_event)
                     self._stopped.wait(BEAT)
-        finally:
-            self._stopped.clear()
-            ledger.close()
+                    with patience:
+                        is_open = not until_done or any(ledger.is_open(id) for id in ledger.batches())
 
     def stop(self) -> None:
         """Have `run` end soon, from any thread: nothing more is sent, and the others take over what is under way."""

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -29,13 +30,14 @@ INCOMPLETE = 40
 LISTED = 20
 """Rows that a status lists; `--all` lists every one."""
 MOST_VARIANTS = 10_000
+NAMES = ("run", "compare", "status", "retry", "cancel", "gallery", "worker")
 
 
 class _RunByDefault(TyperGroup):
     """`pony batch INPUT` is `pony batch run INPUT`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in {"--help", "-h"}:
+        if args and args[0] not in self.commands and args[0] != "--help":
             args = ["run", *args]
         return list(super().parse_args(ctx, args))
 
@@ -50,6 +52,7 @@ app = typer.Typer(
 OutputOption = Annotated[
     Path, typer.Option("--output", "-o", help="Folder for the images, results.jsonl and index.html; made if missing.")
 ]
+FolderOption = Annotated[Path, typer.Option("--output", "-o", help="Folder of the batch.")]
 DatabaseOption = Annotated[
     str | None,
     typer.Option(
@@ -95,6 +98,9 @@ def run(
 ) -> None:
     """Make everything that is asked for, or go on with it."""
     with _told(as_json):
+        near = get_close_matches(str(rows), [name for name in NAMES if name != str(rows)], n=1) if rows else []
+        if rows is not None and near and not rows.exists():
+            raise refused({"input": [f"{str(rows)!r} is no file; did you mean `pony batch {near[0]}`?"]})
         from modelslab_pony.batch._names import DEFAULT_TEMPLATE  # noqa: PLC0415 - an extra
         from modelslab_pony.batch._rows import default_fields  # noqa: PLC0415 - an extra
 
@@ -139,7 +145,7 @@ def compare(
 
 @app.command()
 def status(
-    output: OutputOption = Path("out"),
+    output: FolderOption = Path("out"),
     database: DatabaseOption = None,
     batch: NamedOption = None,
     everything: Annotated[bool, typer.Option("--all", help="List every row without images.")] = False,
@@ -168,7 +174,7 @@ def status(
 
 @app.command()
 def retry(
-    output: OutputOption = Path("out"),
+    output: FolderOption = Path("out"),
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Send the unknown rows again; they may be paid for twice.")
     ] = False,
@@ -190,15 +196,16 @@ def retry(
 
 
 @app.command()
-def cancel(output: OutputOption = Path("out"), database: DatabaseOption = None, batch: NamedOption = None) -> None:
+def cancel(output: FolderOption = Path("out"), database: DatabaseOption = None, batch: NamedOption = None) -> None:
     """Have nothing more sent; what was accepted is fetched all the same, by the process that runs or the next run."""
     with _told(as_json=False):
         count = _batch(output, database=database, batch=batch).cancel()
-        typer.echo(f"{count} rows are not sent; to send them after all: pony batch {_where(output, database)}")
+        after_all = f"; to send them after all: pony batch INPUT {_where(output, database)}" if count else ""
+        typer.echo(f"{count} rows are not sent{after_all}")
 
 
 @app.command()
-def gallery(output: OutputOption = Path("out"), database: DatabaseOption = None, batch: NamedOption = None) -> None:
+def gallery(output: FolderOption = Path("out"), database: DatabaseOption = None, batch: NamedOption = None) -> None:
     """Write results.jsonl and index.html anew, and print the page's path."""
     with _told(as_json=False):
         _batch(output, database=database, batch=batch).write_report()
@@ -294,7 +301,7 @@ def _line(found: BatchStatus) -> str:
     counts = [f"{getattr(found, name)} {name}" for name in names if getattr(found, name) or name == "done"]
     former = f"; {found.former} more left the input after they were sent" if found.former else ""
     lost = f", {found.former_unknown} of them unknown" if found.former_unknown else ""
-    slow = f"; {found.allowed} of {found.limit} at once" if found.allowed != found.limit else ""
+    slow = f"; slowed to {found.allowed} of {found.limit} at once" if found.allowed != found.limit else ""
     return f"{', '.join(counts)} of {found.total}{former}{lost}{slow}"
 
 
