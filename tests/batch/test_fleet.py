@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import signal
 import subprocess
 import time
@@ -39,8 +40,8 @@ def watched(eta: float) -> tuple[Simulator, list[int]]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    with postgres() as address:
-        yield address
+    with postgres() as running:
+        yield running.address
 
 
 _names = itertools.count()
@@ -114,3 +115,112 @@ def test_what_a_killed_process_began_is_finished_by_the_other(victim: str, datab
     assert max(lengths) <= LIMIT
     assert len({row["worker"] for row in there}) == 2
     batches.check_images(output, [row for row in there if row["status"] == "done"])
+
+
+def test_two_batches_share_a_database_and_nothing_else(database: str, tmp_path: Path) -> None:
+    """Each has its images in its own folder, whoever fetched them; one limit holds for both."""
+    simulator, lengths = watched(eta=0.3)
+    outputs = [tmp_path / "one", tmp_path / "two"]
+    with serving(simulator) as url, contextlib.ExitStack() as stack:
+        for place, output in enumerate(outputs):
+            rows = batches.write_rows(tmp_path / f"rows{place}.jsonl", 60, track_id=f"batch {place}")
+            options = ("-o", output, "--database", database, "--limit", LIMIT)
+            stack.enter_context(batches.begun(url, rows, *options))
+        _until(simulator, 100)
+        for output in outputs:
+            batches.run(url, "-o", output, "--database", database)
+    for output in outputs:
+        there = batches.results(output)
+        assert batches.seeds(there, "done") == set(range(60))
+        batches.check_images(output, there)
+    assert set(batches.accepted(simulator).values()) == {2}
+    assert max(lengths) <= LIMIT
+
+
+@pytest.mark.parametrize("away", [0.0, 8.0])
+def test_a_database_that_is_away_is_waited_for(away: float, tmp_path: Path) -> None:
+    """Restarted in the middle, for a moment or for longer: nobody gives up, nothing is lost or sent twice."""
+    output, rows = tmp_path / "out", batches.write_rows(tmp_path / "rows.jsonl", 60)
+    simulator, lengths = watched(eta=1.0)
+    with postgres() as server, serving(simulator) as url:
+        address = ("-o", output, "--database", server.address)
+        with (
+            batches.begun(url, rows, *address, "--limit", LIMIT) as first,
+            batches.begun(url, "worker", *address, "--until-done") as second,
+        ):
+            _until(simulator, 20)
+            server.restart(away)
+            for process in (first, second):
+                said = process.communicate(timeout=150)[1]
+                assert process.returncode in {0, 40}, said
+                assert "Traceback" not in said
+        batches.run(url, "gallery", *address)
+    there = batches.results(output)
+    sent = batches.accepted(simulator)
+    done, unknown = batches.seeds(there, "done"), batches.seeds(there, "unknown")
+    assert done | unknown == set(range(60))
+    assert set(sent.values()) == {1}
+    assert set(sent) - done <= unknown
+    assert max(lengths) <= LIMIT
+    batches.check_images(output, there)
+
+
+def test_whoever_begins_twice_at_once_has_one_batch(database: str, tmp_path: Path) -> None:
+    """The same command in the same folder, on two machines say."""
+    output, rows = tmp_path / "out", batches.write_rows(tmp_path / "rows.jsonl", 10)
+    simulator, _ = watched(eta=0.3)
+    with serving(simulator) as url:
+        options = (rows, "-o", output, "--database", database)
+        with batches.begun(url, *options) as first, batches.begun(url, *options) as second:
+            said = [process.communicate(timeout=60)[1] for process in (first, second)]
+            assert (first.returncode, second.returncode) == (0, 0), said
+    assert set(batches.accepted(simulator).values()) == {1}
+    assert len(simulator.submissions) == 10
+
+
+def test_a_folder_that_lost_its_name_is_not_begun_anew(database: str, tmp_path: Path) -> None:
+    """All of it would be paid for again; by its name it goes on."""
+    output, rows = tmp_path / "out", batches.write_rows(tmp_path / "rows.jsonl", 3)
+    simulator, _ = watched(eta=0.0)
+    with serving(simulator) as url:
+        batches.run(url, rows, "-o", output, "--database", database)
+        mark = output / ".batch" / "batch.json"
+        name = json.loads(mark.read_text("utf-8"))["batch"]
+        for broken in (None, "", "[]"):
+            mark.unlink() if broken is None else mark.write_text(broken, "utf-8")
+            said = batches.run(url, rows, "-o", output, "--database", database, code=10).stderr
+            assert "this folder has had a batch" in said
+        batches.run(url, rows, "-o", output, "--database", database, "--batch", name)
+        assert "3 done of 3" in batches.run(url, "status", "-o", output, "--database", database).stdout
+        said = batches.run(url, "status", "-o", output, "--database", database, "--batch", "no", code=11).stderr
+        assert f"'no' is not in this database; there is {name}" in said
+    assert len(simulator.submissions) == 3
+
+
+def test_a_password_is_not_repeated(database: str, tmp_path: Path) -> None:
+    """Wherever it stands in the address; nor is it in a file."""
+    host = database.partition("@")[2]
+    rows = batches.write_rows(tmp_path / "rows.jsonl", 1)
+    simulator, _ = watched(eta=0.0)
+    with serving(simulator) as url:
+        for address in (f"postgresql://pony:secret-word@{host}", f"postgresql://{host}?user=pony&password=secret-word"):
+            options = ("-o", tmp_path / "out", "--database", address)
+            batches.run(url, rows, *options)
+            done = batches.run(url, "cancel", *options)
+            assert "secret-word" not in done.stdout + done.stderr
+    for path in (tmp_path / "out").rglob("*"):
+        assert not path.is_file() or b"secret-word" not in path.read_bytes(), path
+
+
+def test_rows_are_not_sent_to_another_service(database: str, tmp_path: Path) -> None:
+    """A worker whose address is another one refuses to begin."""
+    output, rows = tmp_path / "out", batches.write_rows(tmp_path / "rows.jsonl", 20)
+    simulator, _ = watched(eta=5.0)
+    other, _ = watched(eta=0.0)
+    with serving(simulator) as url, serving(other) as elsewhere:
+        options = ("-o", output, "--database", database)
+        with batches.begun(url, rows, *options, "--limit", 2):
+            _until(simulator, 2)
+        said = batches.run(elsewhere, "worker", *options, "--until-done", code=10).stderr
+    assert f"finish them with MODELSLAB_BASE_URL={url}" in said
+    assert not other.submissions

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -36,50 +37,70 @@ POSTGRES_IS_THERE = pytest.mark.skipif(
 )
 
 
+class Server:
+    """A running server."""
+
+    def __init__(self, folder: Path, owner: str | None, port: int) -> None:
+        self.address = f"postgresql://pony@127.0.0.1:{port}/postgres"
+        self._folder, self._owner, self._port = folder, owner, port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        assert BIN is not None
+        options: list[str | Path] = ["-h", "127.0.0.1", "-p", str(self._port), "-k", self._folder]
+        options += ["-F", "-c", "max_connections=200"]
+        log = self._folder / "log"
+        with log.open("ab") as file:
+            command: list[str | Path] = [BIN / "postgres", "-D", self._folder / "data", *options]
+            self._process = subprocess.Popen(command, user=self._owner, stdout=file, stderr=file, cwd=self._folder)
+        ready: list[str | Path] = [BIN / "pg_isready", "-h", "127.0.0.1", "-p", str(self._port), "-U", "pony", "-q"]
+        deadline = time.monotonic() + START_LIMIT
+        while subprocess.run(ready, check=False).returncode:
+            assert self._process.poll() is None, log.read_text(errors="replace")
+            assert time.monotonic() < deadline, log.read_text(errors="replace")
+            time.sleep(0.05)
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """Stop it: at once for those that are connected."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def restart(self, away: float) -> None:
+        """Stop it as a crash would, and start it again after so many seconds."""
+        self.stop(signal.SIGQUIT)
+        time.sleep(away)
+        self.start()
+
+
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    """Run a server on this machine; give the address of an empty database."""
+def postgres() -> Iterator[Server]:
+    """Run a server on this machine, with an empty database."""
     assert BIN is not None, "NEEDS_POSTGRES is set, and there is none"
     folder = Path(tempfile.mkdtemp(prefix="pony-postgres-"))
     owner: str | None = None
     if os.geteuid() == 0:  # the server refuses to be root
         owner = next(name for name in ("postgres", "nobody") if _exists(name))
         shutil.chown(folder, owner)
-    data = folder / "data"
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         port = reserved.getsockname()[1]
-    log = (folder / "log").open("wb")
     try:
-        initdb: list[str | Path] = [BIN / "initdb", "-D", data, "-U", "pony", "-A", "trust"]
+        initdb: list[str | Path] = [BIN / "initdb", "-D", folder / "data", "-U", "pony", "-A", "trust"]
         initdb += ["--no-sync", "-E", "UTF8", "--locale=C"]
-        subprocess.run(initdb, user=owner, check=True, stdout=log, stderr=log, cwd=folder)
-        options: list[str | Path] = [
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(port),
-            "-k",
-            folder,
-            "-F",
-            "-c",
-            "max_connections=200",
-        ]
-        server = subprocess.Popen(
-            [BIN / "postgres", "-D", data, *options], user=owner, stdout=log, stderr=log, cwd=folder
-        )
+        subprocess.run(initdb, user=owner, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        server = Server(folder, owner, port)
         try:
-            _wait(server, port, folder / "log")
-            yield f"postgresql://pony@127.0.0.1:{port}/postgres"
+            server.start()
+            yield server
         finally:
-            server.terminate()
-            try:
-                server.wait(30)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            server.stop()
     finally:
-        log.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -88,13 +109,3 @@ def _exists(name: str) -> bool:
         pwd.getpwnam(name)
         return True
     return False
-
-
-def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    assert BIN is not None
-    ready: list[str | Path] = [BIN / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-U", "pony", "-q"]
-    deadline = time.monotonic() + START_LIMIT
-    while subprocess.run(ready, check=False).returncode:
-        assert server.poll() is None, log.read_text(errors="replace")
-        assert time.monotonic() < deadline, log.read_text(errors="replace")
-        time.sleep(0.05)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from modelslab_pony._rules import shown
 from modelslab_pony.async_client import AsyncPonyClient
 from modelslab_pony.batch import _gallery, _names, _rows
-from modelslab_pony.batch._events import BatchEvent, Beat, Events, Money, OnEvent, Patience, hand_on, teller
+from modelslab_pony.batch._events import Beat, Events, Money, OnEvent, Patience, hand_on, teller
 from modelslab_pony.batch._inputs import Inputs
 from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.batch._outcome import (
@@ -95,6 +95,7 @@ class Batch:
         self._rows = rows
         self._limit = checked_limit(limit)
         self._settings = {
+            "output": str(self.output.absolute()),
             "template": _names.check_template(template),
             "metadata": metadata,
             "strict": strict,
@@ -189,15 +190,17 @@ class Batch:
             ledger.limit(self._limit or self._known_limit(ledger))
             since = 0 if earlier else ledger.serial(id)
             try:
-                with _session.running(self._store, ledger, client, self.output, events, on_event, tell) as engine:
-                    yield from self._followed(ledger, id, since, engine, tell, lambda: hand_on(events, on_event))
-                tell("progress", _status(ledger, id).document())
+                with database_faults("the batch's database"):
+                    with _session.running(self._store, ledger, client, self.output, events, on_event, tell) as engine:
+                        yield from self._followed(ledger, id, since, engine, tell, lambda: hand_on(events, on_event))
+                    tell("progress", _status(ledger, id).document())
                 hand_on(events, on_event)
             except BaseException:
                 with contextlib.suppress(Exception):  # what went wrong first is what is told
                     self._report(ledger, id)
                 raise
-            self._report(ledger, id)
+            with database_faults("the batch's database"):
+                self._report(ledger, id)
 
     def _followed(
         self, ledger: Ledger, id: str, since: int, engine: Engine, tell: Tell, hand_over: Callable[[], None]
@@ -237,8 +240,6 @@ class Batch:
         settings = client._settings  # noqa: SLF001 - a batch and its client are one unit
         check_place(ledger, id, settings.base_url)
         if rows is None:
-            if ledger.batch(id) is None:
-                raise refused({"rows": ["must be given: there is no batch here that could go on"]})
             ledger.move(id, settings.base_url)
             ledger.go_on(id)
             return
@@ -274,7 +275,7 @@ class Batch:
             ledger = self._store.open(create=create)
         try:
             with database_faults("the batch's database"):
-                id = self._store.id(ledger, self._named, create=create)
+                id = self._store.id(ledger, self._named, begin=create and self._rows is not None)
             yield ledger, id
         finally:
             ledger.close()
@@ -313,6 +314,3 @@ def _read(
         raise refused({"rows": [f"must be a file, or requests, not {shown(rows)}"]})
     else:
         yield _rows.of_requests(rows, defaults=defaults)
-
-
-__all__ = ["Batch", "BatchEvent"]

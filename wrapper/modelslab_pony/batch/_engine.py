@@ -23,14 +23,17 @@ import sqlalchemy as sa
 from dbos import DBOS
 
 from modelslab_pony.batch._ledger import Ledger
-from modelslab_pony.batch._tables import database_faults
-from modelslab_pony.batch._work import FIRST, Next, Work
+from modelslab_pony.batch._memory import FIRST, Next
+from modelslab_pony.batch._tables import LIVELY, database_faults
+from modelslab_pony.batch._work import Work
 from modelslab_pony.errors import ConfigurationError
 
 GENERATE, SAVE = "pony-generate", "pony-save"
 """The queues: one place each of the account's queue, and one for each download."""
 DOWNLOADS = 8
 """Images that one process downloads at once."""
+LONGEST_JOIN = 15.0
+"""Seconds that the end waits for a database that does not answer."""
 LONGEST_STOP = 150.0
 """Seconds that the end waits for answers: longer than a call may take."""
 THREADS = 16
@@ -88,7 +91,7 @@ async def _download(item: int, memory: Next) -> None:
         memory = await _step(item, memory)
 
 
-_LOCK = sa.text("SELECT pg_advisory_lock(hashtextextended(:worker, 0))")
+_LOCK = sa.text("SELECT pg_try_advisory_lock(hashtextextended(:worker, 0))")
 _TRY_LOCK = sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended(:worker, 0))")
 
 
@@ -149,6 +152,7 @@ class Engine:
             "executor_id": self.worker,
             "log_level": "CRITICAL",
             "max_executor_threads": THREADS,
+            "db_engine_kwargs": {"connect_args": dict(LIVELY)} if self.ledger.is_shared else {},
             "notification_listener_polling_interval_sec": 0.2,
         }
 
@@ -180,7 +184,7 @@ class Engine:
         self._is_started = False
         self._stop.set()
         if self._feeder.is_alive():
-            self._feeder.join()
+            self._feeder.join(LONGEST_JOIN)
         try:
             if _is_used():
                 with contextlib.suppress(Exception):  # nothing is left to be lost
@@ -188,6 +192,8 @@ class Engine:
                 DBOS.destroy(workflow_completion_timeout_sec=0)
             with contextlib.suppress(sa.exc.SQLAlchemyError):
                 self._leave()
+                if self.ledger.is_shared:  # what it had begun is taken over by its name in the workflows
+                    self.ledger.left(self.worker)
         finally:
             logging.getLogger("dbos").setLevel(self._log_level)
             _current = None
@@ -258,39 +264,50 @@ class Engine:
     def _join(self) -> None:
         """Be seen alive by the other workers: a lock of the database that ends with the process that holds it."""
         if self.ledger.is_shared:
-            self._alive = self.ledger.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            self._alive.execute(_LOCK, {"worker": self.worker})
+            self._lock_on(self.ledger.engine.connect())
             self.ledger.joined(self.worker, socket.gethostname())
 
+    def _lock_on(self, connection: sa.Connection) -> None:
+        """Take the lock, unless a connection that is half gone still has it: then the next check does."""
+        self._alive = connection.execution_options(isolation_level="AUTOCOMMIT")
+        if not self._alive.scalar(_LOCK, {"worker": self.worker}):
+            self._leave()
+
     def _leave(self) -> None:
-        if self._alive is not None:
-            self._alive.invalidate()  # closed for good, and the lock with it
-            self._alive.close()
+        alive, self._alive = self._alive, None
+        if alive is not None:
+            alive.invalidate()  # closed for good, and the lock with it
+            alive.close()
+
+    def _stay(self) -> None:
+        """Take the lock again where the connection that held it was lost, and be in the list."""
+        try:
+            if self._alive is None:
+                self._lock_on(self.ledger.engine.connect())
+            else:
+                self._alive.execute(sa.text("SELECT 1"))
+        except sa.exc.SQLAlchemyError:
+            with contextlib.suppress(sa.exc.SQLAlchemyError):
+                self._leave()
+            raise
+        self.ledger.joined(self.worker, socket.gethostname())
 
     def _recover_others(self) -> None:
         """Take over the workflows of workers that are gone, once they were missing twice in a row."""
         if not self.ledger.is_shared:
             return
         self._stay()
-        gone = {worker for worker in self.ledger.workers() if worker != self.worker and self._is_gone(worker)}
+        rows = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        known = {*self.ledger.workers(), *(row.executor_id for row in rows if row.executor_id)} - {self.worker}
+        gone = {worker for worker in known if self._is_gone(worker)}
         for worker in gone & self._gone:
-            DBOS._recover_pending_workflows([worker])
-            self.ledger.left(worker)
+            with self.ledger.engine.begin() as connection:
+                if not connection.scalar(_TRY_LOCK, {"worker": worker}):
+                    continue  # it has come back
+                DBOS._recover_pending_workflows([worker])
+                self.ledger.left(worker)
             self.work.tell("worker gone", {"worker": worker})
         self._gone = gone
-
-    def _stay(self) -> None:
-        """Take the lock again where the connection that held it was lost."""
-        if self._alive is None:
-            return
-        try:
-            self._alive.execute(sa.text("SELECT 1"))
-        except sa.exc.DBAPIError:
-            self._alive.close()
-            self._alive = self.ledger.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            self._alive.execute(_LOCK, {"worker": self.worker})
-            if self.worker not in self.ledger.workers():
-                self.ledger.joined(self.worker, socket.gethostname())
 
     def _is_gone(self, worker: str) -> bool:
         with self.ledger.engine.begin() as connection:

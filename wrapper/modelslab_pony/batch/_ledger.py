@@ -17,6 +17,7 @@ from attrs import asdict
 from modelslab_pony.batch import _pace
 from modelslab_pony.batch._row_book import CHUNK, NEXT_ROUND, OPEN, OPEN_AGAIN, Item, RowBook, item_of, workflow_name
 from modelslab_pony.batch._tables import (
+    CLAIM_TIMEOUT,
     batches,
     items,
     names,
@@ -131,12 +132,12 @@ class Ledger(RowBook):
             values = {"answer": json.dumps(dict(answer)), "answered_at": time.time()}
             connection.execute(sa.update(items).where(running).values(**values))
 
-    def reserve(self, id: int, batch: str, candidates: Iterable[str]) -> str:
-        """Give out the first file name that nobody of the batch has; the item keeps it over restarts."""
+    def reserve(self, id: int, folder: str, candidates: Iterable[str]) -> str:
+        """Give out the first file name that nobody has in a folder; the item keeps it over restarts."""
         for file in candidates:
             try:
                 with self.engine.begin() as connection:
-                    values = {"batch": batch, "file": file.casefold(), "item": id}
+                    values = {"folder": folder, "file": file.casefold(), "item": id}
                     connection.execute(sa.insert(names).values(**values))
                     before = connection.scalar(sa.select(items.c.files).where(items.c.id == id))
                     files = [*json.loads(before or "[]"), file]
@@ -210,6 +211,8 @@ class Ledger(RowBook):
             id=1, limit=limit, allowed=limit, changed_at=time.time(), interval=_pace.FIRST_INTERVAL
         )
         connection.execute(insert.on_conflict_do_nothing())
+        if self.is_shared:  # a process that stands still loses its connection, or the whole fleet would wait for it
+            connection.execute(sa.text(f"SET LOCAL idle_in_transaction_session_timeout = '{CLAIM_TIMEOUT}'"))
         found = _paced(connection.execute(sa.select(paces).with_for_update()).mappings().one())
         assert found is not None  # noqa: S101 - it was just put there
         return found

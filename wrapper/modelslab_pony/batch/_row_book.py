@@ -108,14 +108,10 @@ class RowBook:
         return count
 
     def _keep_batch(self, connection: sa.Connection, id: str, base_url: str, settings: Mapping[str, Any]) -> None:
-        found = connection.execute(sa.select(batches.c.id).where(batches.c.id == id)).first()
         values: dict[str, Any] = {"base_url": base_url, "settings": json.dumps(dict(settings))}
-        if found is None:
-            connection.execute(
-                sa.insert(batches).values(id=id, created_at=time.time(), serial=0, cancelled=False, **values)
-            )
-        else:
-            connection.execute(sa.update(batches).where(batches.c.id == id).values(**values))
+        fresh = {"id": id, "created_at": time.time(), "serial": 0, "cancelled": False}
+        insert = self._dialect_insert()(batches).values(**fresh, **values)
+        connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=values))
 
     @staticmethod
     def _rank(connection: sa.Connection, id: str) -> None:
@@ -277,9 +273,10 @@ class RowBook:
     # --- workers -----------------------------------------------------------------------------
 
     def joined(self, worker: str, host: str) -> None:
-        """Note a process that works on the batches of this database."""
+        """Note a process that works on the batches of this database, once."""
+        insert = self._dialect_insert()(workers).values(id=worker, host=host, since=time.time())
         with self.engine.begin() as connection:
-            connection.execute(sa.insert(workers).values(id=worker, host=host, since=time.time()))
+            connection.execute(insert.on_conflict_do_nothing())
 
     def left(self, worker: str) -> None:
         """Forget a process."""

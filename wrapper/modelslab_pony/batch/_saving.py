@@ -54,7 +54,9 @@ def _reserve(ledger: Ledger, output: Path, item: Item, template: str, values: Ma
             if not (output / name).exists():
                 yield name
 
-    return ledger.reserve(item.id, item.batch, free())
+    # Below the folder's own ledger it has one name wherever it is moved to.
+    folder = str(output.absolute()) if ledger.is_shared else ""
+    return ledger.reserve(item.id, folder, free())
 
 
 def _values(item: Item, snapshot: Snapshot, index: int) -> dict[str, Any]:

@@ -41,6 +41,13 @@ class Account:
     strict: bool
 
 
+def remembers(folder: Path, batch: str) -> bool:
+    """Tell whether a folder of this machine is that of a batch in a shared database."""
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        return bool(json.loads((folder / FOLDER / MARK).read_text("utf-8"))["batch"] == batch)
+    return False
+
+
 def no_batch(output: Path) -> InvalidRequestError:
     """Return the error for a folder without a batch."""
     return refused({"output": [f"{str(output)!r} has no batch: begin one with `pony batch INPUT -o ...`"]})
@@ -112,33 +119,61 @@ class Store:
             raise no_batch(self.output)
         return Ledger(self._url or sqlite_url(self.folder / LEDGER), create=create or self.is_shared)
 
-    def id(self, ledger: Ledger, given: str | None, *, create: bool) -> str:
-        """Return the name of the batch of this folder, or of the one that was named."""
-        if given is not None:
-            if not create and ledger.batch(given) is None:
-                there = ", ".join(ledger.batches()) or "none"
-                raise refused({"batch": [f"{given!r} is not in this database; there is {there}"]})
-            if create:
-                self._remember(given)
-            return given
+    def id(self, ledger: Ledger, given: str | None, *, begin: bool) -> str:
+        """Return the name of the batch of this folder, or of the one that was named; `begin` gives a new one its name.
+
+        Raises `InvalidRequestError` for a batch that is not there, and `ConfigurationError` where the folder had one
+        whose name is lost: begun anew, all of it would be paid for again.
+        """
         if self._url is None:
-            if not create and ledger.batch(ONLY) is None:
+            if not begin and ledger.batch(ONLY) is None:
                 raise no_batch(self.output)
             return ONLY
-        mark = self.folder / MARK
-        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-            return str(json.loads(mark.read_text("utf-8"))["batch"])
-        if not create:
-            raise refused(
-                {"batch": [f"is not told by {str(self.output)!r}; name one of {', '.join(ledger.batches()) or 'none'}"]}
-            )
-        name = f"{self.output.absolute().name or 'batch'}-{secrets.token_hex(4)}"
-        self._remember(name)
-        return name
+        name = given or self._marked()
+        if name is None and begin:
+            name = f"{self.output.absolute().name or 'batch'}-{secrets.token_hex(4)}"
+        if name is None or (not begin and ledger.batch(name) is None):
+            there = ", ".join(ledger.batches()) or "none"
+            said = "is not told by the folder" if name is None else f"{name!r} is not in this database"
+            raise refused({"batch": [f"{said}; there is {there}"]})
+        return self._remembered(name, given) if begin else name
 
-    def _remember(self, name: str) -> None:
-        with replaced(self.folder / MARK) as file:
+    def _marked(self) -> str | None:
+        """Return the name that the folder remembers."""
+        mark = self.folder / MARK
+        try:
+            return str(json.loads(mark.read_text("utf-8"))["batch"])
+        except FileNotFoundError:
+            if not (self.output / RESULTS).exists():
+                return None
+            why = f"{mark} is gone"
+        except (OSError, ValueError, LookupError, TypeError):
+            why = f"{mark} cannot be read"
+        raise ConfigurationError(
+            f"{why}, and this folder has had a batch: name it with --batch, or choose another folder for a new one"
+        )
+
+    def _remembered(self, name: str, given: str | None) -> str:
+        """Write the name into the folder; of two processes that begin at once, the first one's counts."""
+        mark = self.folder / MARK
+        mine = mark.with_name(f".{MARK}.{secrets.token_hex(4)}")
+        with replaced(mine) as file:
             file.write(json.dumps({"batch": name}) + "\n")
+        try:
+            if given is not None:
+                mine.replace(mark)
+                return name
+            try:
+                mark.hardlink_to(mine)
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without hard links, such as FAT: the look and the rename are two steps
+                if not mark.exists():
+                    mine.replace(mark)
+            return self._marked() or name
+        finally:
+            with contextlib.suppress(OSError):
+                mine.unlink()
 
     def lock(self) -> None:
         """Keep other processes away from a folder's own database. Raises `ConfigurationError` where one is at work.

@@ -67,7 +67,7 @@ sa.Index("pony_items_held", items.c.held_until)
 names = sa.Table(
     "pony_files",
     metadata,
-    sa.Column("batch", sa.Text, primary_key=True),
+    sa.Column("folder", sa.Text, primary_key=True),  # several batches may share one
     sa.Column("file", sa.Text, primary_key=True),
     sa.Column("item", sa.BigInteger, nullable=False),
 )
@@ -100,6 +100,19 @@ incoming = sa.Table(
     prefixes=["TEMPORARY"],
 )
 
+LIVELY = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+}
+"""How PostgreSQL is connected to: a machine that is gone is known to be so within half a minute, by either side."""
+PATIENT = {**LIVELY, "options": f"{LIVELY['options']} -c lock_timeout=10s"}
+"""Nobody waits for the locks of others for long."""
+CLAIM_TIMEOUT = "10s"
+"""How long a process may stand still while it keeps all others from claiming."""
 READS = {"pony_reads": True}
 """Execution options of a connection that changes nothing."""
 
@@ -117,16 +130,22 @@ def postgres_url(text: str) -> sa.URL:
         raise ConfigurationError("the database must look like postgresql://USER@HOST/NAME") from None
     if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg"} or not url.database:
         raise ConfigurationError(
-            f"the database must look like postgresql://USER@HOST/NAME, not {url.render_as_string()!r}; "
+            f"the database must look like postgresql://USER@HOST/NAME, not {shown_url(url)!r}; "
             "without one, SQLite in the output folder is used"
         )
     return url.set(drivername="postgresql+psycopg")
 
 
+def shown_url(url: sa.URL) -> str:
+    """Return an address without what may be secret: a password may also stand in its query."""
+    plain = url.set(drivername=url.get_backend_name(), query={})
+    return plain.render_as_string(hide_password=True)
+
+
 def open_engine(url: sa.URL, *, durable: bool) -> sa.Engine:
     """Return an engine. With SQLite, `durable` says whether a commit has to outlive a power cut."""
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=20)
+        return sa.create_engine(url, connect_args=PATIENT, pool_pre_ping=True, pool_size=20, max_overflow=20)
     engine = sa.create_engine(url, connect_args={"timeout": 60.0, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -150,6 +169,6 @@ def database_faults(what: str) -> Iterator[None]:
     """Say in our words that a database cannot be opened."""
     try:
         yield
-    except (sa.exc.DBAPIError, sqlite3.Error, OSError) as fault:
+    except (sa.exc.DBAPIError, sqlite3.Error) as fault:
         said = " ".join(str(getattr(fault, "orig", None) or fault).split())
         raise ConfigurationError(f"{what} cannot be used: {said}") from None

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -20,9 +20,11 @@ from modelslab_pony._snapshot import Balance
 from modelslab_pony.async_client import AsyncJob, AsyncPonyClient
 from modelslab_pony.batch import _verdicts
 from modelslab_pony.batch._ledger import Ledger
+from modelslab_pony.batch._memory import END, Next, Then, then
 from modelslab_pony.batch._row_book import Item
 from modelslab_pony.batch._rows import checked_request
 from modelslab_pony.batch._saving import known, save_images, snapshot_of
+from modelslab_pony.batch._store import remembers
 from modelslab_pony.errors import (
     APIError,
     ConfigurationError,
@@ -46,32 +48,6 @@ ROOM = 0.2
 """Seconds between looks for a place in the account's queue."""
 FRESH_LINKS = 3
 """Downloads that fail before the job is asked for its links again."""
-
-
-Then = Literal["submit", "look", "save", "end"]
-
-
-class Next(TypedDict):
-    """What a workflow does after a step; it is recorded, and holds nothing that is secret."""
-
-    then: Then
-    wait: float
-    tried: int
-    """How often in a row this was tried in vain."""
-    asked: int
-    """How often the job was looked at."""
-    missed: int
-    """How often in a row the service did not know it."""
-    since: float
-    """When the waiting, or the trying, began, in seconds since 1970."""
-
-
-def _next(then: Then, wait: float = 0.0, *, tried: int = 0, asked: int = 0, since: float = 0.0) -> Next:
-    return Next(then=then, wait=wait, tried=tried, asked=asked, missed=0, since=since)
-
-
-FIRST = _next("submit")
-END = _next("end")
 
 
 class _NotNowError(Exception):
@@ -102,7 +78,7 @@ class Work:
         self._client = client
         self._worker = worker
         self.tell = tell
-        self._settings: dict[str, Mapping[str, Any]] = {}
+        self._batches: dict[str, Mapping[str, Any]] = {}
         self._odd = 0
         self._refused: tuple[str, int] = ("", 0)
         """What the service last said no with, and how often in a row."""
@@ -114,7 +90,13 @@ class Work:
         """Do what comes next for an item. A fault of ours leaves it to the next run, and takes no other with it."""
         steps = {"submit": self._submit, "look": self._look, "save": self._save}
         try:
-            found = await steps[memory["then"]](id, memory)
+            item = await self._surely(lambda: self.ledger.item(id))
+            await self._batch_of(item)
+            found = await steps[memory["then"]](item, memory)
+        except ConfigurationError as error:
+            self.halt(error)
+            await _forever()
+            raise
         except Exception as fault:  # noqa: BLE001 - whatever it is, the item stays in the books
             item = await self._surely(lambda: self.ledger.item(id))
             return await self._parked(item, fault)
@@ -125,13 +107,12 @@ class Work:
 
     # --- submit ------------------------------------------------------------------------------
 
-    async def _submit(self, id: int, memory: Next) -> Next:
+    async def _submit(self, item: Item, memory: Next) -> Next:
         """Send an item if it is waiting, and go on from wherever it stands."""
-        item = await self._surely(lambda: self.ledger.item(id))
         if item.state == "running":
-            return _next("save") if item.answered_at else _next("look")
+            return then("save") if item.answered_at else then("look")
         if item.state == "submitting":  # by an execution that was cut off
-            if await self._surely(lambda: self.ledger.unknown(id)):
+            if await self._surely(lambda: self.ledger.unknown(item.id)):
                 self._say("unknown", item)
             return END
         return await self._send(item, memory["tried"] + 1) if item.state == "waiting" else END
@@ -191,8 +172,8 @@ class Work:
         self._say("accepted", item, job_id=job_id)
         if job is not None and job.status == "success":
             await self._surely(lambda: self.ledger.answered(item.id, answer))
-            return _next("save")
-        return _next("look", _verdicts.next_look(0, job.eta if job else None), since=time.time())
+            return then("save")
+        return then("look", _verdicts.next_look(0, job.eta if job else None), since=time.time())
 
     async def _unsent(
         self, item: Item, token: str, error: PonyError, tried: int, verdict: _verdicts.Verdict
@@ -220,7 +201,7 @@ class Work:
         if verdict.fate == "refused":
             pace = await self._surely(lambda: self.ledger.refused(item.id, token))
             self._say("slowed", item, error=error, allowed=pace.allowed, limit=pace.limit, wait=verdict.wait)
-            return _next("submit", verdict.wait, tried=tried)
+            return then("submit", verdict.wait, tried=tried)
         await self._surely(lambda: self.ledger.unclaim(item.id, token))
         if verdict.fate == "halt":
             self.halt(error)
@@ -229,7 +210,7 @@ class Work:
             return await self._parked(item, error)
         self._offline(error)
         self._say("delayed", item, error=error, wait=verdict.wait)
-        return _next("submit", verdict.wait, tried=tried)
+        return then("submit", verdict.wait, tried=tried)
 
     def _count_refusal(self, error: PonyError) -> None:
         """Send nothing more where the service has said the same no to every row: it is not about the rows."""
@@ -249,11 +230,10 @@ class Work:
 
     # --- look --------------------------------------------------------------------------------
 
-    async def _look(self, id: int, memory: Next) -> Next:
+    async def _look(self, item: Item, memory: Next) -> Next:
         """Ask once where an item's job stands."""
-        item = await self._surely(lambda: self.ledger.item(id))
         if item.state != "running" or item.answered_at:
-            return _next("save") if item.state == "running" else END
+            return then("save") if item.state == "running" else END
         job = AsyncJob(self._client, snapshot_of(item, "processing"))
         since = max(memory["since"], self.started_at)
         try:
@@ -263,17 +243,17 @@ class Work:
         if status.status == "failed":
             said = status.message.rstrip(".") or "no reason given"
             failure = GenerationFailed(f"the service could not make the image ({said})", job_id=item.job_id)
-            await self._surely(lambda: self.ledger.failed(id, failure))
+            await self._surely(lambda: self.ledger.failed(item.id, failure))
             self._say("failed", item, error=failure)
             return END
         if status.status == "processing":
             if time.time() - since > _verdicts.WAIT:
                 return await self._parked(item, JobTimeout(f"job {item.job_id} is still running", job_id=item.job_id))
             asked = memory["asked"] + 1
-            return _next("look", _verdicts.next_look(asked, status.eta), asked=asked, since=since)
+            return then("look", _verdicts.next_look(asked, status.eta), asked=asked, since=since)
         answer = known(job._snapshot)
-        await self._surely(lambda: self.ledger.answered(id, answer))
-        return _next("save")
+        await self._surely(lambda: self.ledger.answered(item.id, answer))
+        return then("save")
 
     async def _unseen(self, item: Item, error: PonyError, memory: Next, since: float) -> Next:
         faults, missed = memory["tried"] + 1, memory["missed"] + 1 if isinstance(error, NotFoundError) else 0
@@ -286,18 +266,16 @@ class Work:
             self.halt(error)
             await _forever()
         self._say("delayed", item, error=error, wait=verdict.wait)
-        then = await self._later(item, "look", error, verdict.wait, faults, since)
-        return {**then, "missed": missed}
+        found = await self._later(item, "look", error, verdict.wait, faults, since)
+        return {**found, "missed": missed}
 
-    async def _later(
-        self, item: Item, then: Literal["look", "save"], error: PonyError, wait: float, faults: int, since: float
-    ) -> Next:
+    async def _later(self, item: Item, what: Then, error: PonyError, wait: float, faults: int, since: float) -> Next:
         """Try again after a fault, or leave the item to the next run after many."""
         now = time.time()
         begun = now if faults == 1 else max(since, self.started_at)
         if now - begun > _verdicts.PATIENCE:
             return await self._parked(item, error)
-        return _next(then, wait, tried=faults, asked=1, since=begun)
+        return then(what, wait, tried=faults, asked=1, since=begun)
 
     async def _parked(self, item: Item, error: Exception) -> Next:
         await self._surely(lambda: self.ledger.park(item.id, error))
@@ -306,9 +284,8 @@ class Work:
 
     # --- save --------------------------------------------------------------------------------
 
-    async def _save(self, id: int, memory: Next) -> Next:
+    async def _save(self, item: Item, memory: Next) -> Next:
         """Download an item's images, whole or not at all, and note that it is done."""
-        item = await self._surely(lambda: self.ledger.item(id))
         if item.state != "running":
             return END
         try:
@@ -316,7 +293,8 @@ class Work:
                 raise self.gone()
             if memory["tried"] and memory["tried"] % FRESH_LINKS == 0:
                 item = await self._asked_again(item)
-            images = await save_images(item, await self._of(item.batch), self._client, self.ledger, self.output)
+            settings = (await self._batch_of(item))["settings"]
+            images = await save_images(item, settings, self._client, self.ledger, self._folder(item, settings))
         except PonyError as error:
             faults = memory["tried"] + 1
             verdict = _verdicts.of_download(error, faults)
@@ -328,7 +306,7 @@ class Work:
         if self.is_gone():
             self.halt(self.gone())
             await _forever()
-        await self._surely(lambda: self.ledger.done(id))
+        await self._surely(lambda: self.ledger.done(item.id))
         self._say("done", item, images=images)
         return END
 
@@ -341,11 +319,24 @@ class Work:
             await self._surely(lambda: self.ledger.answered(item.id, answer))
         return await self._surely(lambda: self.ledger.item(item.id))
 
-    async def _of(self, batch: str) -> Mapping[str, Any]:
-        if batch not in self._settings:
-            found = await self._surely(lambda: self.ledger.batch(batch))
-            self._settings[batch] = {} if found is None else found["settings"]
-        return self._settings[batch]
+    async def _batch_of(self, item: Item) -> Mapping[str, Any]:
+        """Return what is known of an item's batch. Raises `ConfigurationError` for one of another service."""
+        here = self._client._settings.base_url
+        known = self._batches.get(item.batch)
+        if known is None or known["base_url"] != here:
+            known = await self._surely(lambda: self.ledger.batch(item.batch)) or {"base_url": here, "settings": {}}
+            self._batches[item.batch] = known
+        if known["base_url"] != here:
+            raise ConfigurationError(
+                f"the batch {item.batch} is at {known['base_url']}, and this process at {here}: "
+                f"have both work with the same MODELSLAB_BASE_URL"
+            )
+        return known
+
+    def _folder(self, item: Item, settings: Mapping[str, Any]) -> Path:
+        """Return where a batch's images go: its own folder where this machine has it, else this process's."""
+        own = Path(settings.get("output") or self.output)
+        return own if self.ledger.is_shared and remembers(own, item.batch) else self.output
 
     # --- what all of them use ----------------------------------------------------------------
 

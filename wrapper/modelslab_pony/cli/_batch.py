@@ -318,9 +318,9 @@ def _where(output: Path, database: str | None) -> str:
     told = f"-o {shlex.quote(str(output))}"
     if database is None:
         return told
-    from modelslab_pony.batch._tables import postgres_url  # noqa: PLC0415 - an extra
+    from modelslab_pony.batch._tables import postgres_url, shown_url  # noqa: PLC0415 - an extra
 
-    address = postgres_url(database).set(drivername="postgresql").render_as_string(hide_password=True)
+    address = shown_url(postgres_url(database))
     return f"{told} --database {shlex.quote(address)}"
 
 
