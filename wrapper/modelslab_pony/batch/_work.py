@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
 
@@ -96,7 +96,6 @@ class Work:
         except ConfigurationError as error:
             self.halt(error)
             await _forever()
-            raise
         except Exception as fault:  # noqa: BLE001 - whatever it is, the item stays in the books
             item = await self._surely(lambda: self.ledger.item(id))
             return await self._parked(item, fault)
@@ -322,16 +321,16 @@ class Work:
     async def _batch_of(self, item: Item) -> Mapping[str, Any]:
         """Return what is known of an item's batch. Raises `ConfigurationError` for one of another service."""
         here = self._client._settings.base_url
-        known = self._batches.get(item.batch)
-        if known is None or known["base_url"] != here:
-            known = await self._surely(lambda: self.ledger.batch(item.batch)) or {"base_url": here, "settings": {}}
-            self._batches[item.batch] = known
-        if known["base_url"] != here:
+        found = self._batches.get(item.batch)
+        if found is None or found["base_url"] != here:
+            found = await self._surely(lambda: self.ledger.batch(item.batch)) or {"base_url": here, "settings": {}}
+            self._batches[item.batch] = found
+        if found["base_url"] != here:
             raise ConfigurationError(
-                f"the batch {item.batch} is at {known['base_url']}, and this process at {here}: "
+                f"the batch {item.batch} is at {found['base_url']}, and this process at {here}: "
                 f"have both work with the same MODELSLAB_BASE_URL"
             )
-        return known
+        return found
 
     def _folder(self, item: Item, settings: Mapping[str, Any]) -> Path:
         """Return where a batch's images go: its own folder where this machine has it, else this process's."""
@@ -383,6 +382,7 @@ class Work:
         self.tell(event, told)
 
 
-async def _forever() -> None:
+async def _forever() -> NoReturn:
     """Wait until the engine stops; the item's workflow is taken up by the next run."""
     await asyncio.get_running_loop().create_future()
+    raise AssertionError  # nobody sets it
