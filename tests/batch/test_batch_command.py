@@ -215,10 +215,14 @@ def test_variants_are_a_batch(url: str, simulator: Simulator, tmp_path: Path) ->
         (["cancel"], 11, "has no batch"),
         ([], 2, "Usage"),
         (["missing.jsonl"], 11, "missing.jsonl"),
-        (["--limit", "5"], 11, "no batch here"),
+        (["--limit", "5"], 11, "has no batch"),
         (["worker", "--database", "mysql://a/b"], 10, "postgresql://"),
         (["--database", "postgresql://me:secret-word@127.0.0.1:1/x"], 10, "cannot be used"),
-        (["--template", "{prompt}.png"], 10, "{prompt} is not known"),
+        (["x.txt", "--template", "{prompt}.png"], 10, "{prompt} is not known"),
+        (["--template", "{name}.png"], 10, "none are given"),
+        (["statsu"], 11, "did you mean `pony batch status`?"),
+        (["--batch", "b"], 10, "a folder has its own"),
+        (["x.txt", "--set", "bogus=1"], 11, "set names no field of a request: bogus"),
     ],
 )
 def test_what_cannot_work_is_said(
