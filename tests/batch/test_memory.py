@@ -17,7 +17,7 @@ batch = Batch(sys.argv[2], sys.argv[1], limit=5)
 done = 0
 for result in batch:
     done += 1
-    if done == 20:
+    if done == 40:
         break
 print(batch.status().total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -25,7 +25,7 @@ print(batch.status().total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 def peak(url: str, folder: Path, count: int) -> int:
     """Return the most memory, in the system's unit, that a run of so many rows takes: check, send, save, report."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     rows = batches.write_rows(folder / "rows.jsonl", count, negative_prompt="blurry, " * 20)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(rows), str(folder / "out")],
@@ -46,4 +46,5 @@ def test_memory_is_flat_from_a_thousand_to_fifty_thousand_rows(tmp_path: Path) -
     """Rows are read, kept, sent and reported a few at a time."""
     with serving(Simulator(eta=0.1, workers=5, balance=1000)) as url:
         small, large = (peak(url, tmp_path / str(count), count) for count in (1_000, 50_000))
-    assert large < 1.2 * small, (small, large)
+        again = peak(url, tmp_path / "50000", 50_000)
+    assert max(large, again) < 1.2 * small, (small, large, again)

@@ -86,7 +86,9 @@ class RowBook:
         waits; one that left the input is not sent any more, and fetched if it was.
         """
         with self.engine.begin() as connection:
-            self._keep_batch(connection, id, base_url, settings)
+            if self.is_shared:  # one after the other, however long the first one takes
+                connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:batch))"), {"batch": id})
             incoming.create(connection, checkfirst=False)
             counted = enumerate(rows, 1)
             while chunk := list(itertools.islice(counted, CHUNK)):
@@ -105,6 +107,7 @@ class RowBook:
             connection.execute(sa.update(items).where(unsent).values(state="cancelled", settled_at=time.time()))
             connection.execute(sa.update(items).where(left).values(position=None))
             incoming.drop(connection, checkfirst=False)
+            self._keep_batch(connection, id, base_url, settings)
         return count
 
     def _keep_batch(self, connection: sa.Connection, id: str, base_url: str, settings: Mapping[str, Any]) -> None:
@@ -116,9 +119,13 @@ class RowBook:
     @staticmethod
     def _rank(connection: sa.Connection, id: str) -> None:
         """Of rows that ask for the same, keep those that came furthest where the input has fewer than before."""
-        asked = sa.select(sa.func.count()).where(incoming.c.digest == items.c.digest).scalar_subquery()
         mine = items.c.batch == id
-        fewer = sa.select(items.c.digest).where(mine).group_by(items.c.digest).having(sa.func.count() > asked)
+        alike = sa.select(items.c.digest, sa.func.count().label("number")).where(mine).group_by(items.c.digest)
+        there = alike.having(sa.func.count() > 1).subquery()
+        asked = sa.select(incoming.c.digest, sa.func.count().label("number")).group_by(incoming.c.digest).subquery()
+        both = there.outerjoin(asked, there.c.digest == asked.c.digest)
+        wanted = sa.func.coalesce(asked.c.number, 0)
+        fewer = sa.select(there.c.digest).select_from(both).where(there.c.number > wanted)
         far = sa.case(
             {state: place for place, state in enumerate(_FURTHEST)}, value=items.c.state, else_=len(_FURTHEST)
         )
