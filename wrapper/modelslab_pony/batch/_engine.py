@@ -30,7 +30,7 @@ from modelslab_pony.errors import ConfigurationError
 
 GENERATE, SAVE = "pony-generate", "pony-save"
 """The queues: one place each of the account's queue, and one for each download."""
-DOWNLOADS = 8
+DOWNLOADS = 4
 """Images that one process downloads at once."""
 LONGEST_JOIN = 15.0
 """Seconds that the end waits for a database that does not answer."""

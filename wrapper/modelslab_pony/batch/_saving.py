@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,8 @@ from modelslab_pony.results import AsyncGeneration
 
 THUMBNAIL = 320
 """Pixels, the longer side."""
+_one_at_a_time = threading.Lock()
+"""An image that is decoded takes up to 16 MB."""
 
 
 async def save_images(
@@ -92,7 +95,7 @@ def _prepared(item: Item) -> Prepared | None:
 
 
 def _shrink(path: Path, small: Path) -> None:
-    with contextlib.suppress(OSError):
+    with _one_at_a_time, contextlib.suppress(OSError):
         content = _pillow.thumbnail(path.read_bytes(), THUMBNAIL)
         if content is not None:
             small.parent.mkdir(parents=True, exist_ok=True)
