@@ -149,6 +149,18 @@ def test_a_second_signal_does_not_wait(url: str, simulator: Simulator, tmp_path:
     assert len(simulator.submissions) == 3
 
 
+def test_what_was_taken_unchecked_goes_on_unchecked(url: str, simulator: Simulator, tmp_path: Path) -> None:
+    """A community model's size is beyond the spec's bounds, for the run that goes on too."""
+    simulator.eta = 3.0
+    rows = batches.write_rows(tmp_path / "rows.jsonl", 3, width=512)
+    with batches.begun(url, rows, "-o", tmp_path / "out", "--limit", 1, "--no-strict") as process:
+        until(lambda: simulator.submissions, process)
+    simulator.eta = 0.0
+    batches.run(url, "-o", tmp_path / "out", code=40)  # the simulator keeps to the spec, and says so
+    assert [sent.request["width"] for sent in simulator.submissions][-2:] == [512, 512]
+    assert {row["error"]["type"] for row in batches.results(tmp_path / "out")} == {"BadRequestError"}
+
+
 def test_events_are_a_line_each(url: str, simulator: Simulator, tmp_path: Path) -> None:
     """JSON for programs, with nothing else on standard output."""
     rows = batches.write_rows(tmp_path / "rows.jsonl", 3)

@@ -62,11 +62,15 @@ class Batch:
 
     - `limit`: how many requests the account may have queued: 5, 10 or 15 by plan (vendor docs, rate limits
       page); of all machines together. Default: that of the database, else 5.
-    - `template` names the images; see `_names.FIELDS`. `metadata` writes into them how they were made.
+    - `template` names the images: a path below `output` with the fields `index` (the row's number, from 1), `seed`,
+      `name`, `job_id`, `op`, `model`, and `image` (its place among those of its row, from 0), each with a width if
+      you like, as in `{index:05d}`. `metadata` writes into them how they were made.
     - `defaults`: fields (and `op`) of every row that does not give its own. `format`: jsonl, csv or lines, where
       the file's name does not say. `strict` checks rows against the effective spec.
     - `batch` names one of several in a database; by default the output folder remembers its own.
     - `connect` makes the `AsyncPonyClient`; by default one of `api_key` and `base_url`, else of the environment.
+      Rows are checked once, when they are read: let it be one with `strict=False`, and `RetryPolicy(attempts=1)`.
+    - `axes` has the page show a grid: `{"x": {"name": ..., "values": [...]}, "y": {...}}`, rows of y after rows of y.
 
     Raises `ConfigurationError` for what cannot work. Nothing is read or sent before `run` or an iteration begins.
     """
@@ -105,7 +109,7 @@ class Batch:
         self._store = Store(self.output, database, batch)
         self._named = batch
         self._connect = connect
-        self._account = Account(api_key=api_key, base_url=base_url, strict=strict)
+        self._account = Account(api_key=api_key, base_url=base_url)
         self._stopped = threading.Event()
 
     # --- what it does ------------------------------------------------------------------------

@@ -38,7 +38,6 @@ class Account:
 
     api_key: str | None = field(repr=False)
     base_url: str | None
-    strict: bool
 
 
 def remembers(folder: Path, batch: str) -> bool:

@@ -38,7 +38,7 @@ class Worker:
         self._store = Store(self.output, database)
         self._limit = checked_limit(limit)
         self._connect = connect
-        self._account = Account(api_key=api_key, base_url=base_url, strict=False)
+        self._account = Account(api_key=api_key, base_url=base_url)
         self._stopped = threading.Event()
 
     def run(self, on_event: OnEvent | None = None, *, until_done: bool = False) -> None:
