@@ -149,6 +149,20 @@ def test_a_second_signal_does_not_wait(url: str, simulator: Simulator, tmp_path:
     assert len(simulator.submissions) == 3
 
 
+def test_what_a_killed_process_was_sending_is_unknown(url: str, simulator: Simulator, tmp_path: Path) -> None:
+    """Nobody can know whether it was accepted; the next run sends the others, and not those."""
+    simulator.faults.add(faults.Late(60.0), on="submission", times=None)
+    rows = batches.write_rows(tmp_path / "rows.jsonl", 3)
+    with batches.begun(url, rows, "-o", tmp_path / "out", "--limit", 2) as process:
+        until(lambda: len(simulator.submissions) == 2, process)
+    simulator.faults.clear()
+    batches.run(url, "-o", tmp_path / "out", "--limit", 3, code=40)
+    there = batches.results(tmp_path / "out")
+    assert sorted(row["status"] for row in there) == ["done", "unknown", "unknown"]
+    assert all("the process ended" in row["error"]["message"] for row in there if row["error"])
+    assert len(simulator.submissions) == 3
+
+
 def test_what_was_taken_unchecked_goes_on_unchecked(url: str, simulator: Simulator, tmp_path: Path) -> None:
     """A community model's size is beyond the spec's bounds, for the run that goes on too."""
     simulator.eta = 3.0
