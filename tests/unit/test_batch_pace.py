@@ -53,7 +53,7 @@ def test_a_quiet_time_lets_one_more_through() -> None:
     assert nine == evolve(slow, allowed=9, changed_at=NOW + 5)
     assert _pace.recovered(nine, NOW + 6) is None
     ten = _pace.recovered(nine, NOW + 10)
-    assert ten == evolve(slow, allowed=10, changed_at=NOW + 10)
+    assert ten == evolve(slow, allowed=10, changed_at=NOW + 10, interval=FIRST_INTERVAL)
     assert _pace.recovered(ten, NOW + 9999) is None
 
 
@@ -68,7 +68,7 @@ def test_a_trial_that_was_one_too_many_makes_the_next_wait_longer() -> None:
         assert pace.allowed == 5
         now += 1
         waits.append(pace.interval)
-    assert waits == [10, 20, 40, 80, LONGEST_INTERVAL, LONGEST_INTERVAL, LONGEST_INTERVAL]
+    assert waits == [4, 8, 16, 32, 64, LONGEST_INTERVAL, LONGEST_INTERVAL]
 
 
 @pytest.mark.parametrize(("under_way", "after"), [(5, 6.0), (2, 1.0)])

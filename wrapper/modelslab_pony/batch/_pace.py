@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-FIRST_INTERVAL, LONGEST_INTERVAL = 5.0, 120.0
+FIRST_INTERVAL, LONGEST_INTERVAL = 2.0, 120.0
 """Seconds without a refusal after which one more request is let through. It doubles when that was too many."""
 TYPICAL = 20.0
 """Seconds that a job is thought to take before one was seen."""
