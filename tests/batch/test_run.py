@@ -29,8 +29,9 @@ from modelslab_pony import (
     _disk,
     read_recipe,
 )
-from modelslab_pony.batch import AsyncBatch, Batch, BatchEvent, Worker
+from modelslab_pony.batch import AsyncBatch, Batch, BatchEvent, Worker, _session
 from modelslab_pony.batch._ledger import Ledger
+from modelslab_pony.batch._work import Work
 from modelslab_pony.testing import Simulator, VirtualClock, faults
 from support import batches
 from support.pictures import PICTURE, picture
@@ -511,6 +512,22 @@ def test_the_same_no_to_every_row_stops_it(tmp_path: Path) -> None:
     status = batch.status()
     assert 20 <= status.failed < 40
     assert status.waiting == 60 - status.failed
+
+
+def test_what_comes_at_the_end_stops_nothing(simulator: Simulator, tmp_path: Path) -> None:
+    """Items of another batch find their connections closed then; this one is complete all the same."""
+    events: list[str] = []
+
+    class Closing(Work):
+        async def close(self) -> None:
+            self.halt(ConfigurationError("this client is closed"))
+            events.append("closed")
+            await super().close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_session, "Work", Closing)
+        assert Batch(tmp_path / "out", ROWS[:1], connect=simulator.async_client).run().is_complete
+    assert events == ["closed"]
 
 
 def test_the_limit_is_kept_by_the_folder(simulator: Simulator, tmp_path: Path) -> None:

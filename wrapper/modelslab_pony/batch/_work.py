@@ -352,8 +352,12 @@ class Work:
         return ConfigurationError(f"{self.output} is not what it was: was the folder moved? Go on where it is now")
 
     def halt(self, error: PonyError) -> None:
-        """Send nothing more, for a reason that concerns every item."""
-        self.halted = self.halted or error
+        """Send nothing more, for a reason that concerns every item.
+
+        At the end of a run there is none: its connections are closed, with the items of others under way on them.
+        """
+        if not self.stopping:
+            self.halted = self.halted or error
 
     async def _surely(self, call: Callable[[], T], *, most: float = math.inf, keeps: str = "") -> T:
         """Call the ledger, however long its database is away: what it is told must not be lost.
