@@ -165,11 +165,10 @@ def test_what_a_killed_process_was_sending_is_unknown(url: str, simulator: Simul
 
 def test_what_was_taken_unchecked_goes_on_unchecked(url: str, simulator: Simulator, tmp_path: Path) -> None:
     """A community model's size is beyond the spec's bounds, for the run that goes on too."""
-    simulator.eta = 3.0
+    simulator.key = "another-key-0123"
     rows = batches.write_rows(tmp_path / "rows.jsonl", 3, width=512)
-    with batches.begun(url, rows, "-o", tmp_path / "out", "--limit", 1, "--no-strict") as process:
-        until(lambda: simulator.submissions, process)
-    simulator.eta = 0.0
+    batches.run(url, rows, "-o", tmp_path / "out", "--no-strict", code=22)
+    simulator.key = None
     batches.run(url, "-o", tmp_path / "out", code=40)  # the simulator keeps to the spec, and says so
     assert [sent.request["width"] for sent in simulator.submissions][-2:] == [512, 512]
     assert {row["error"]["type"] for row in batches.results(tmp_path / "out")} == {"BadRequestError"}

@@ -24,6 +24,7 @@ from dbos import DBOS
 
 from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.batch._memory import FIRST, Next
+from modelslab_pony.batch._store import tidy_after
 from modelslab_pony.batch._tables import LIVELY, database_faults
 from modelslab_pony.batch._work import Work
 from modelslab_pony.errors import ConfigurationError
@@ -297,7 +298,8 @@ class Engine:
         if not self.ledger.is_shared:
             return
         self._stay()
-        rows = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        own = ["pony_generate", "pony_save"]  # another application may have its workflows in the same database
+        rows = DBOS.list_workflows(name=own, status="PENDING", load_input=False, load_output=False)
         known = {*self.ledger.workers(), *(row.executor_id for row in rows if row.executor_id)} - {self.worker}
         gone = {worker for worker in known if self._is_gone(worker)}
         for worker in gone & self._gone:
@@ -307,6 +309,7 @@ class Engine:
                 DBOS._recover_pending_workflows([worker])
                 self.ledger.left(worker)
             self.work.tell("worker gone", {"worker": worker})
+            tidy_after(self.ledger, self.work.output, worker)
         self._gone = gone
 
     def _is_gone(self, worker: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import socket
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,21 @@ def remembers(folder: Path, batch: str) -> bool:
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         return bool(json.loads((folder / FOLDER / MARK).read_text("utf-8"))["batch"] == batch)
     return False
+
+
+def tidy_after(ledger: Ledger, output: Path, worker: str) -> None:
+    """Remove what a worker of this machine that is gone had half written."""
+    host, number, _ = worker.rsplit("-", 2)
+    if host != socket.gethostname():
+        return
+    for id in ledger.batches():
+        known = ledger.batch(id) or {"settings": {}}
+        bases = {output, Path(known["settings"].get("output") or output)}
+        parts = (base / folder for base in bases for folder in ledger.folders(id))
+        for part in [part for folder in parts for part in folder.glob(f".pony-{number}-*.part")]:
+            if not is_being_written(part):
+                with contextlib.suppress(OSError):
+                    part.unlink()
 
 
 def no_batch(output: Path) -> InvalidRequestError:
