@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from modelslab_pony.batch._inputs import Inputs
 from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.batch._outcome import status_of
 from modelslab_pony.batch._rows import Checked, Format, Problem
+from modelslab_pony.batch._store import tidy_after
 from modelslab_pony.batch._tables import sqlite_url
 
 
@@ -182,3 +184,16 @@ def test_no_value_makes_a_path_absolute() -> None:
         _names.check_template("{job_id:/>8}.png")
     name = _names.file_name("{job_id:/>8}.png", {**_names.FIELDS, "job_id": "1234567"}, "", 1)
     assert name == "1234567.png"
+
+
+def test_what_a_worker_that_is_gone_had_half_written_is_removed(ledger: Ledger, tmp_path: Path) -> None:
+    """Its own, on its own machine: a number means another process elsewhere."""
+    load(ledger, "a")
+    gone, others = 2**22 + 1, 2**22 + 2  # no process has such a number
+    parts = [tmp_path / f".pony-{number}-{'0' * 16}.part" for number in (gone, others)]
+    for part in parts:
+        part.write_bytes(b"half")
+    tidy_after(ledger, tmp_path, f"another-host-{gone}-abcdef12")
+    assert [part.exists() for part in parts] == [True, True]
+    tidy_after(ledger, tmp_path, f"{socket.gethostname()}-{gone}-abcdef12")
+    assert [part.exists() for part in parts] == [False, True]
