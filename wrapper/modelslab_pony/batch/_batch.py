@@ -221,7 +221,7 @@ class Batch:
                 found = list(itertools.islice(ledger.settled(id, since), AT_ONCE))
                 report.now_and_then()
                 told.now_and_then()
-            if patience.is_tried:
+            if patience.is_away:
                 self._stopped.wait(PROGRESS_EVERY)
                 continue
             for item in found:

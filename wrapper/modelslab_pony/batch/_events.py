@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 SHARE = 20.0
 """At most one part in so many of the time goes into what is done now and then."""
 PATIENCE = 300.0
-"""Seconds without a database."""
+"""Seconds that a database may be away before a run gives up."""
 LAST_WAIT = 2.0
+"""Seconds that the end of a run waits for the last figure."""
 MONEY_EVERY = 10.0
 """Seconds between questions about the account's balance."""
 
@@ -76,11 +77,11 @@ class Patience:
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._since: float | None = None
-        self.is_tried = False
-        """Whether the last try came to nothing."""
+        self.is_away = False
+        """Whether it did not answer the last time."""
 
     def __enter__(self) -> None:
-        self.is_tried = False
+        self.is_away = False
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
@@ -93,7 +94,7 @@ class Patience:
         if time.monotonic() - self._since > PATIENCE:
             raise ConfigurationError(f"the batch's database cannot be used: {said}") from None
         self._tell("database", {"message": said})
-        self.is_tried = True
+        self.is_away = True
         return True
 
 
