@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
 import subprocess
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy.exc
+from dbos._core import execute_dequeued_workflow
+from dbos._event_loop import BackgroundEventLoop
 
 from modelslab_pony import (
     AsyncPonyClient,
@@ -430,6 +433,35 @@ def test_an_iteration_that_was_left_is_ended_by_the_next(simulator: Simulator, t
         assert (await batch.run()).is_complete
 
     asyncio.run(story())
+
+
+def test_no_workflow_is_begun_on_a_loop_that_has_ended(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DBOS ends its loop before the threads that begin workflows on it; here one is about to when the end comes."""
+    is_over = threading.Event()
+    begun: list[str] = []
+    end_loop, begin = BackgroundEventLoop.stop, execute_dequeued_workflow
+
+    def end(loop: BackgroundEventLoop) -> None:
+        end_loop(loop)
+        is_over.set()
+
+    def begin_late(instance: Any, status: Any, owner: str) -> Any:
+        if begun:
+            is_over.wait(1)
+        begun.append("over" if is_over.is_set() else "running")
+        return begin(instance, status, owner)
+
+    monkeypatch.setattr(BackgroundEventLoop, "stop", end)
+    monkeypatch.setattr("dbos._queue.execute_dequeued_workflow", begin_late)
+    results = iter(Batch(tmp_path / "out", ROWS, connect=simulator.async_client))
+    next(results)
+    del results
+    gc.collect()
+    assert is_over.is_set()
+    assert len(begun) > 1
+    assert set(begun) == {"running"}
 
 
 def test_an_application_keeps_its_own_dbos(tmp_path: Path) -> None:

@@ -188,6 +188,7 @@ class Engine:
             self._feeder.join(LONGEST_JOIN)
         try:
             if _is_used():
+                _end_dispatch()
                 with contextlib.suppress(Exception):  # nothing is left to be lost
                     asyncio.run_coroutine_threadsafe(self.work.close(), self._loop()).result(5)
                 DBOS.destroy(workflow_completion_timeout_sec=0)
@@ -326,6 +327,19 @@ class Engine:
         if loop is None:
             raise RuntimeError("no engine is running")
         return loop
+
+
+def _end_dispatch() -> None:
+    """End the threads of DBOS that begin workflows, while the loop that they begin them on still runs.
+
+    DBOS ends the loop first; a workflow begun in between is lost with a warning, or never answers its thread.
+    """
+    for event in dbos._dbos._get_dbos_instance().background_thread_stop_events:
+        event.set()
+    deadline = time.monotonic() + LONGEST_JOIN
+    for thread in threading.enumerate():
+        if thread.name.startswith("queue-worker-"):
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _is_used() -> bool:
