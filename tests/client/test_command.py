@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -244,14 +245,38 @@ def test_what_was_saved_before_a_failure_is_shown(
     assert "pony fetch 70010001" in result.stderr
 
 
+@contextlib.contextmanager
+def handled(number: int, handler: signal.Handlers) -> Iterator[None]:
+    """Have a signal handled so, however the tests themselves were started."""
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_says_what_becomes_of_the_job(
     number: int, code: int, run: Run, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`docker stop`, a cancelled CI run, a closed terminal: the id is not lost."""
-    before = signal.getsignal(number)
     monkeypatch.setattr(clock, "sleep", lambda _: os.kill(os.getpid(), number))
-    answer = json.loads(run("text2img", "x", "--json").stdout)
+    with handled(number, signal.SIG_DFL):
+        answer = json.loads(run("text2img", "x", "--json").stdout)
+        assert signal.getsignal(number) is signal.SIG_DFL
     assert (answer["error"]["exit_code"], answer["error"]["job_id"]) == (code, 70010001)
     assert answer["resume"] == "pony fetch 70010001 -o ."
-    assert signal.getsignal(number) is before
+
+
+def test_nohup_is_obeyed(run: Run, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that whoever started the command has it ignore does not stop it."""
+    sleep = clock.sleep
+
+    def hang_up(seconds: float) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        sleep(seconds)
+
+    monkeypatch.setattr(clock, "sleep", hang_up)
+    with handled(signal.SIGHUP, signal.SIG_IGN):
+        result = run("text2img", "x")
+    assert (result.exit_code, result.stdout) == (0, "70010001-0.png\n")

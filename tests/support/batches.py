@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -33,11 +34,16 @@ def write_rows(path: Path, count: int, **fields: Any) -> Path:
 
 @contextlib.contextmanager
 def begun(url: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """Start `pony batch`; it does not outlive the block."""
+    """Start `pony batch`; it does not outlive the block.
+
+    As from a terminal: a job in the background, which the tests may be, has Ctrl-C ignored by all that it starts.
+    """
     command = [*BATCH, *map(str, arguments)]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command, env=environment(url), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
+        signal.signal(signal.SIGINT, before)
         try:
             yield process
         finally:

@@ -21,12 +21,13 @@ class Stopped(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def raised() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into an exception, as Python does with Ctrl-C."""
+    """Turn SIGTERM and SIGHUP into an exception, as Python does with Ctrl-C: not what `nohup` has ignored."""
 
     def stop(number: int, _: FrameType | None) -> None:
         raise Stopped(number)
 
-    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield
     finally:
