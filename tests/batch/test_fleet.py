@@ -10,11 +10,16 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from modelslab_pony.batch import _saving
+from modelslab_pony.batch._ledger import Ledger
+from modelslab_pony.batch._rows import Checked
+from modelslab_pony.batch._tables import postgres_url
 from modelslab_pony.testing import Simulator
 from modelslab_pony.testing.server import serving
 from support import batches
@@ -215,6 +220,66 @@ def test_a_password_is_not_repeated(database: str, tmp_path: Path) -> None:
             assert "secret-word" not in done.stdout + done.stderr
     for path in (tmp_path / "out").rglob("*"):
         assert not path.is_file() or b"secret-word" not in path.read_bytes(), path
+
+
+def test_a_folder_is_one_wherever_it_is_mounted(database: str, tmp_path: Path) -> None:
+    """Two machines have it at two paths, and a template that gives every row one name."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "mount").symlink_to(tmp_path / "out")
+    url = "https://images.example/1.png"
+    with _ledger(database) as ledger:
+        names = [
+            _saving._reserve(ledger, tmp_path / folder, item, "{name}.png", {"name": "x", "image": 0}, url)
+            for folder, item in zip(("out", "mount"), ledger.rows("b"), strict=True)
+        ]
+    assert names == ["x.png", "x-2.png"]
+
+
+def test_the_input_is_taken_in_while_its_rows_are_settled(database: str) -> None:
+    """Whoever settles a row has the batch's lock before the row's; so has whoever gives the input again."""
+    with _ledger(database) as ledger, ThreadPoolExecutor(1) as pool, psycopg.connect(database) as other:
+        other.execute("SET lock_timeout = '200ms'")  # it has no need to wait
+        other.execute("UPDATE pony_batches SET serial = serial + 1")
+        loading = pool.submit(ledger.load, "b", "https://service.example", {}, _rows("abc"))
+        _until_waiting(database)
+        other.execute("UPDATE pony_items SET serial = 1")
+        other.commit()
+        assert loading.result(30) == 0
+        assert [row.name for row in ledger.rows("b")] == ["a", "b", "c"]
+
+
+def test_the_input_is_taken_in_after_a_deadlock_too(database: str) -> None:
+    """Workers lock a few rows in an order of their own; the input is not read again for that."""
+    with _ledger(database) as ledger, ThreadPoolExecutor(1) as pool, psycopg.connect(database) as other:
+        first, second = (row.id for row in ledger.rows("b"))
+        other.execute("SET deadlock_timeout = '60s'")  # the other side finds out
+        other.execute("UPDATE pony_items SET queued = true WHERE id = %s", [second])
+        loading = pool.submit(ledger.load, "b", "https://service.example", {}, iter(_rows("abc")))
+        _until_waiting(database)
+        other.execute("UPDATE pony_items SET queued = true WHERE id = %s", [first])
+        other.commit()
+        assert loading.result(30) == 0
+        assert [row.name for row in ledger.rows("b")] == ["a", "b", "c"]
+
+
+@contextlib.contextmanager
+def _ledger(database: str) -> Iterator[Ledger]:
+    with contextlib.closing(Ledger(postgres_url(database))) as ledger:
+        ledger.load("b", "https://service.example", {}, _rows("ab"))
+        yield ledger
+
+
+def _rows(names: str) -> list[Checked]:
+    return [Checked(digest=name, name=name, document=json.dumps({"op": "text2img", "fields": {}})) for name in names]
+
+
+def _until_waiting(database: str) -> None:
+    """Wait until somebody waits for a lock."""
+    deadline = time.monotonic() + 30
+    with psycopg.connect(database, autocommit=True) as watching:
+        while not watching.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def test_rows_are_not_sent_to_another_service(database: str, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import gc
 import hashlib
 import json
+import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -41,6 +43,7 @@ from support.pictures import PICTURE, picture
 
 ROWS = [TextToImage(f"a lighthouse, {number}", seed=number) for number in range(6)]
 
+FULL = sqlalchemy.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
 ONCE = RetryPolicy(attempts=1)
 """As a batch's own client: each try is the batch's."""
 
@@ -531,6 +534,150 @@ def test_a_full_disk_is_said_in_a_sentence(
     assert batch.status().failed == 0
     monkeypatch.setattr(_disk._File, "write", kept)
     assert batch.run().is_complete
+    assert sent(simulator) == [0, 1, 2, 3, 4, 5]
+
+
+def test_nothing_is_sent_where_there_is_no_room(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is accepted has to be written down."""
+    usage = shutil.disk_usage
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(path)._replace(free=2**20))
+    batch = Batch(tmp_path / "out", ROWS, connect=simulator.async_client)
+    with pytest.raises(DownloadError, match=r"1\.0 MiB are left .* make room"):
+        batch.run()
+    assert len(simulator.submissions) == 0
+    assert batch.status().waiting == 6
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    assert batch.run().is_complete
+
+
+def test_a_job_that_cannot_be_written_down_is_told(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its id is known to this process alone; it is written as soon as that can be, and the row is done."""
+    accepted = Ledger.accepted
+    faults_left = dict.fromkeys(range(1, 7), 2)
+
+    def full(ledger: Ledger, id: int, *rest: Any) -> bool:
+        if faults_left[id]:
+            faults_left[id] -= 1
+            raise FULL
+        return accepted(ledger, id, *rest)
+
+    monkeypatch.setattr(Ledger, "accepted", full)
+    events: list[BatchEvent] = []
+    batch = Batch(tmp_path / "out", ROWS, connect=simulator.async_client)
+    assert batch.run(events.append).is_complete
+    told = {event.facts["index"]: event.facts["job_id"] for event in events if event.kind == "unwritten"}
+    assert told == {row.index: row.job_id for row in batch.results()}
+
+
+def test_a_job_that_never_could_be_written_down_is_in_the_error(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run has its row as unknown, and does not send it again."""
+    with monkeypatch.context() as patch:
+        patch.setattr("modelslab_pony.batch._engine.LONGEST_STOP", 0.3)
+        patch.setattr("modelslab_pony.batch._work.DATABASE_PATIENCE", 0.3)
+        claim = Ledger.claim
+        first: list[int] = []
+
+        def claim_one(ledger: Ledger, id: int, *rest: Any) -> Any:
+            first.append(id)
+            if id != first[0]:
+                raise FULL
+            return claim(ledger, id, *rest)
+
+        def full(*_: Any) -> bool:
+            raise FULL
+
+        patch.setattr(Ledger, "claim", claim_one)
+        patch.setattr(Ledger, "accepted", full)
+        batch = Batch(tmp_path / "out", ROWS, connect=simulator.async_client)
+        with pytest.raises(ConfigurationError, match=r"rows \d were accepted.* unknown; .*`pony fetch`: 70010001"):
+            batch.run()
+    status = batch.run()
+    assert (status.done, status.unknown) == (5, 1)
+    assert len(simulator.submissions) == 6
+
+
+@pytest.mark.parametrize("lost", ["the ledger", "all books"])
+def test_a_folder_that_lost_its_books_is_not_begun_anew(simulator: Simulator, tmp_path: Path, lost: str) -> None:
+    """All of it would be paid for again."""
+    batch = Batch(tmp_path / "out", ROWS, connect=simulator.async_client)
+    batch.run()
+    if lost == "the ledger":
+        (tmp_path / "out" / ".batch" / "ledger.sqlite").write_bytes(b"")
+    else:
+        shutil.rmtree(tmp_path / "out" / ".batch")
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match=r"books .* are gone"):
+            batch.run()
+    assert len(simulator.submissions) == 6
+    (tmp_path / "out" / "results.jsonl").unlink()
+    assert batch.run().is_complete
+
+
+def test_cancelled_rows_that_are_wanted_again_are_not_unknown(tmp_path: Path) -> None:
+    """Their former workflows are still about, and leave them to the new ones; a full queue slows those down."""
+    simulator = Simulator(eta=3, workers=9, queue_limit=9)
+    batch = Batch(tmp_path / "out", ROWS, connect=simulator.async_client, limit=1)
+    batch.run(lambda event: batch.stop() if event.kind == "accepted" else None)
+    batch.cancel()
+    simulator.eta = 0.1
+    simulator.faults.add(faults.Late(0.3), on="submission", times=None)
+    simulator.faults.add(faults.RateLimited(0.2), on="submission", times=3)
+    events: list[BatchEvent] = []
+    again = Batch(tmp_path / "out", ROWS, connect=simulator.async_client, limit=9)
+    assert again.run(events.append).is_complete
+    assert "unknown" not in {event.kind for event in events}
+    assert sent(simulator) == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_last_results_come_after_a_fault_too(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database does not answer just when the last row was settled."""
+    is_open, settled = Ledger.is_open, Ledger.settled
+    is_over: list[bool] = []
+
+    def watched(ledger: Ledger, id: str) -> bool:
+        found = is_open(ledger, id)
+        if not found:
+            is_over.append(True)
+        return found
+
+    def away(ledger: Ledger, id: str, since: int) -> Iterator[Any]:
+        if len(is_over) == 1:
+            raise FULL
+        return settled(ledger, id, since)
+
+    monkeypatch.setattr(Ledger, "is_open", watched)
+    monkeypatch.setattr(Ledger, "settled", away)
+    monkeypatch.setattr("modelslab_pony.batch._batch.PROGRESS_EVERY", 0.1)
+    found = [result.index for result in Batch(tmp_path / "out", ROWS, connect=simulator.async_client)]
+    assert sorted(found) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_task_that_is_cancelled_twice_leaves_nothing_running(simulator: Simulator, tmp_path: Path) -> None:
+    """Answers on their way are waited for, however impatient the caller."""
+    simulator.faults.add(faults.Late(0.5), on="submission", times=None)
+
+    async def story() -> None:
+        batch = AsyncBatch(tmp_path / "out", ROWS, connect=simulator.async_client)
+        task = asyncio.create_task(batch.run())
+        while not simulator.submissions:  # noqa: ASYNC110 - the simulator tells nobody
+            await asyncio.sleep(0.02)
+        for _ in range(2):
+            task.cancel()
+            await asyncio.sleep(0.05)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        Batch(tmp_path / "out").retry(failed=True)  # which is refused while anybody is at work
+        assert (await batch.run()).is_complete
+
+    asyncio.run(story())
     assert sent(simulator) == [0, 1, 2, 3, 4, 5]
 
 

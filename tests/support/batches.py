@@ -14,10 +14,34 @@ from pathlib import Path
 from typing import Any
 
 from modelslab_pony import read_recipe
+from modelslab_pony.batch._row_book import Item
 from modelslab_pony.testing import Simulator
 
 KEY = "sk-planted-0123456789"
 BATCH = [sys.executable, "-m", "modelslab_pony.cli", "batch"]
+ITEM = Item(
+    id=11,
+    batch="b",
+    position=3,
+    name="fox",
+    document={"op": "text2img", "fields": {"prompt": "a fox", "width": 2048}},
+    state="waiting",
+    attempt=1,
+    round=1,
+    parked=False,
+    token=None,
+    worker=None,
+    claimed_at=None,
+    job_id=None,
+    accepted_at=None,
+    answer={},
+    answered_at=None,
+    files=(),
+    error=None,
+    settled_at=None,
+    serial=None,
+)
+"""A row that waits."""
 
 
 def environment(url: str) -> dict[str, str]:

@@ -586,6 +586,28 @@ def test_workflows_are_made_a_few_ahead(ledger: Ledger) -> None:
     assert [id for id, _, _ in ledger.unqueued(2)] == ids[2:3]
 
 
+def test_parked_rows_keep_no_others_from_their_turn(ledger: Ledger) -> None:
+    """However many there are: they wait for the next run."""
+    load(ledger, *"abc")
+    a, b, c = (item.id for item in there(ledger))
+    ledger.set_queued([a, b])
+    for id in (a, b):
+        ledger.park(id, ValueError("left"))
+    assert ledger.unqueued(2) == [(c, f"{c}-1-1", False)]
+
+
+def test_a_former_workflow_may_not_send(ledger: Ledger) -> None:
+    """A row that was cancelled and wanted again has a new one, and the old one may still be about."""
+    load(ledger, "a")
+    (item,) = there(ledger)
+    ledger.cancel("b")
+    ledger.revive("b")
+    (again,) = there(ledger)
+    assert (item.workflow, again.workflow) == (f"{item.id}-1-1", f"{item.id}-1-2")
+    assert ledger.claim(item.id, "one", "w", item.workflow) == "taken"
+    assert ledger.claim(item.id, "two", "w", again.workflow) == "claimed"
+
+
 def test_rows_that_were_begun_come_before_the_others(ledger: Ledger) -> None:
     """They may have been paid for."""
     load(ledger, *"abc")

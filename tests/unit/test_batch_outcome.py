@@ -18,31 +18,10 @@ from modelslab_pony import InvalidRequestError
 from modelslab_pony.batch import _outcome
 from modelslab_pony.batch._events import SHARE, BatchEvent, Beat, Events, hand_on, teller
 from modelslab_pony.batch._outcome import BatchError, BatchResult, replaced, result_of, status_of, write_results
-from modelslab_pony.batch._row_book import Item
 from modelslab_pony.cli._batch import _seeds
 from modelslab_pony.cli._batch_progress import WINDOW, BatchProgress, Pace
+from support.batches import ITEM
 
-ITEM = Item(
-    id=11,
-    batch="b",
-    position=3,
-    name="fox",
-    document={"op": "text2img", "fields": {"prompt": "a fox", "width": 2048}},
-    state="waiting",
-    attempt=1,
-    parked=False,
-    token=None,
-    worker=None,
-    claimed_at=None,
-    job_id=None,
-    accepted_at=None,
-    answer={},
-    answered_at=None,
-    files=(),
-    error=None,
-    settled_at=None,
-    serial=None,
-)
 DONE = evolve(
     ITEM,
     state="done",
@@ -406,11 +385,16 @@ def test_every_lost_row_is_named(ticks: Monotonic) -> None:
     shown.take("unknown", index=3, error=None)
     shown.take("parked", index=4, error={"type": "TransportError", "message": "offline"})
     shown.take("stray", index=5, job_id=7)
-    assert [line.split(":")[0] for line in shown.lines] == [f"row {number}" for number in range(1, 6)]
+    for index in (6, 7):
+        shown.take("unwritten", batch="b", index=index, job_id=index, message="disk is full")
+    assert [line.split(":")[0] for line in shown.lines] == [f"row {number}" for number in range(1, 8)]
     assert "\x1b" not in shown.file.getvalue()
     assert "[red]words" in shown.lines[0]
     assert shown.lines[3] == "row 4: left to the next run (TransportError: offline)"
     assert "pony fetch 7" in shown.lines[4]
+    assert "job 6 was accepted and cannot be written down yet (disk is full)" in shown.lines[5]
+    shown.take("accepted", batch="b", index=6, job_id=6)
+    assert shown.progress.unwritten == {("b", 7): 7}
     assert ticks.now == 1000
 
 

@@ -189,6 +189,11 @@ def test_a_look_waits_at_least_as_long_as_the_service_states(stated: float, faul
     assert _verdicts.of_look(limited_by(stated), faults, 0) == _verdicts.Verdict(fate="again", wait=wait)
 
 
+def test_no_room_is_no_fault_of_the_row() -> None:
+    """Nothing was sent; the row waits until there is."""
+    assert _verdicts.of_submission(errors.DownloadError("full", is_local=True), 1, claimed=False).fate == "halt"
+
+
 def test_only_this_machine_s_own_fault_stops_downloads() -> None:
     """A full disk takes no other image either; a link that is not there yet may come."""
     assert _verdicts.of_download(errors.DownloadError("full", is_local=True), 1).fate == "halt"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -91,7 +92,9 @@ class AsyncBatch:
         except asyncio.CancelledError:
             if not running.cancel():
                 self._batch.stop()
-                await asyncio.wait([waiting])
+                while not waiting.done():  # also when it is cancelled again
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.wait([waiting])
             raise
 
     def __repr__(self) -> str:

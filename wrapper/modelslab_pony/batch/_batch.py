@@ -28,8 +28,9 @@ from modelslab_pony.batch._outcome import (
 )
 from modelslab_pony.batch._rows import Format
 from modelslab_pony.batch._store import INPUTS, Account, Store, check_place, checked_limit
+from modelslab_pony.batch._surely import Tell
 from modelslab_pony.batch._tables import database_faults
-from modelslab_pony.batch._work import Connect, Tell
+from modelslab_pony.batch._work import Connect
 from modelslab_pony.errors import ConfigurationError, DownloadError
 from modelslab_pony.requests import Request, refused
 
@@ -189,10 +190,11 @@ class Batch:
             ledger, id = stack.enter_context(self._books(create=True))
             stack.enter_context(self._alone())
             stack.callback(self._stopped.clear)
-            self._load(ledger, id, rows, client)
-            self._store.tidy(ledger, id)
-            ledger.limit(self._limit or self._known_limit(ledger))
-            since = 0 if earlier else ledger.serial(id)
+            with database_faults("the batch's database"):
+                self._load(ledger, id, rows, client)
+                self._store.tidy(ledger, id)
+                ledger.limit(self._limit or self._known_limit(ledger))
+                since = 0 if earlier else ledger.serial(id)
             try:
                 with database_faults("the batch's database"):
                     with _session.running(self._store, ledger, client, self.output, events, on_event, tell) as engine:
@@ -222,6 +224,7 @@ class Batch:
                 report.now_and_then()
                 told.now_and_then()
             if patience.is_away:
+                is_open = True  # what was settled last may not have been seen
                 self._stopped.wait(PROGRESS_EVERY)
                 continue
             for item in found:

@@ -66,30 +66,30 @@ def _work() -> Work:
 
 
 @DBOS.step(name="pony_step")
-async def _step(item: int, memory: Next) -> Next:
-    return await _work().do(item, memory)
+async def _step(item: int, name: str, memory: Next) -> Next:
+    return await _work().do(item, name, memory)
 
 
 @DBOS.workflow(name="pony_generate", max_recovery_attempts=None)
 async def _generate(item: int, name: str) -> None:
     """Have one item made; it has a place in the account's queue for as long as this runs."""
-    memory = await _step(item, FIRST)
+    memory = await _step(item, name, FIRST)
     while memory["then"] in {"submit", "look"}:
         if memory["wait"]:
             await DBOS.sleep_async(memory["wait"])
-        memory = await _step(item, memory)
+        memory = await _step(item, name, memory)
     if memory["then"] == "save":
         with dbos.SetWorkflowID(f"{name}-save"):
-            await DBOS.enqueue_workflow_async(SAVE, _download, item, memory)
+            await DBOS.enqueue_workflow_async(SAVE, _download, item, name, memory)
 
 
 @DBOS.workflow(name="pony_save", max_recovery_attempts=None)
-async def _download(item: int, memory: Next) -> None:
+async def _download(item: int, name: str, memory: Next) -> None:
     """Save one item's images."""
     while memory["then"] == "save":
         if memory["wait"]:
             await DBOS.sleep_async(memory["wait"])
-        memory = await _step(item, memory)
+        memory = await _step(item, name, memory)
 
 
 _LOCK = sa.text("SELECT pg_try_advisory_lock(hashtextextended(:worker, 0))")

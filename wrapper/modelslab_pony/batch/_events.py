@@ -18,7 +18,7 @@ from modelslab_pony.errors import ConfigurationError
 if TYPE_CHECKING:
     from modelslab_pony._snapshot import Balance
     from modelslab_pony.batch._engine import Engine
-    from modelslab_pony.batch._work import Tell
+    from modelslab_pony.batch._surely import Tell
 
 SHARE = 20.0
 """At most one part in so many of the time goes into what is done now and then."""
@@ -35,9 +35,9 @@ class BatchEvent:
     """Something that happened while a batch ran.
 
     Of a row, which `facts` names by `index`: accepted, done, failed, unknown, delayed (it is tried again
-    after `wait` seconds), parked (left to the next run), stray. Of the queue: slowed and recovered, with
-    `allowed` and `limit`. Of the run: progress (a `BatchStatus`), balance, stopping, database (it is away),
-    worker gone (its rows are taken over).
+    after `wait` seconds), parked (left to the next run), stray, unwritten (its `job_id` is known to this process
+    alone, until accepted follows). Of the queue: slowed and recovered, with `allowed` and `limit`. Of the run:
+    progress (a `BatchStatus`), balance, stopping, database (it is away), worker gone (its rows are taken over).
     """
 
     kind: str

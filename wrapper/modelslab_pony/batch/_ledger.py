@@ -38,8 +38,9 @@ class Ledger(RowBook):
 
         Of those that wait, as many as there are to be `most` ahead of their turn.
         """
-        ahead = sa.select(sa.func.count()).where(items.c.queued, items.c.state == "waiting")
-        free = sa.and_(sa.not_(items.c.queued), sa.not_(items.c.parked))
+        at_work = sa.not_(items.c.parked)
+        ahead = sa.select(sa.func.count()).where(items.c.queued, at_work, items.c.state == "waiting")
+        free = sa.and_(sa.not_(items.c.queued), at_work)
         columns = sa.select(items.c.id, items.c.attempt, items.c.round, items.c.state)
         began = columns.where(free, items.c.state.in_(("submitting", "running"))).limit(most)
         waiting = columns.where(free, items.c.state == "waiting").order_by(items.c.batch, items.c.position)
@@ -79,18 +80,19 @@ class Ledger(RowBook):
         with self._reading() as connection:
             return item_of(connection.execute(sa.select(items).where(items.c.id == id)).mappings().one())
 
-    def claim(self, id: int, token: str, worker: str) -> Claim:
+    def claim(self, id: int, token: str, worker: str, workflow: str | None = None) -> Claim:
         """Take the right to send an item, which only one execution ever has; note it before the POST leaves.
 
-        full: the account's queue has no place now. taken: it is not waiting any more.
+        full: the account's queue has no place now. taken: it is not waiting any more, or for another workflow.
         """
         now = time.time()
         with self.engine.begin() as connection:
             pace = self._locked_pace(connection)
-            found = connection.execute(sa.select(items.c.state, items.c.token).where(items.c.id == id)).one()
+            columns = (items.c.id, items.c.attempt, items.c.round, items.c.state, items.c.token)
+            found = connection.execute(sa.select(*columns).where(items.c.id == id)).one()
             if found.state == "submitting" and found.token == token:
                 return "claimed"  # the answer to this very claim was lost
-            if found.state != "waiting":
+            if found.state != "waiting" or workflow not in {None, workflow_name(found.id, found.attempt, found.round)}:
                 return "taken"
             if self._under_way(connection, now) >= pace.allowed:
                 return "full"

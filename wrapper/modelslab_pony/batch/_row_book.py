@@ -21,6 +21,8 @@ OPEN = ("waiting", "submitting", "running")
 SETTLED = ("done", "failed", "unknown", "cancelled")
 CHUNK = 500
 """Rows that are in memory at once."""
+DEADLOCKS = 10
+"""Tries to take the input in beside workers that note what becomes of its rows."""
 
 
 @frozen(kw_only=True)
@@ -34,6 +36,7 @@ class Item:
     document: Mapping[str, Any]
     state: State
     attempt: int
+    round: int
     parked: bool
     token: str | None
     worker: str | None
@@ -46,6 +49,11 @@ class Item:
     error: Mapping[str, str] | None
     settled_at: float | None
     serial: int | None
+
+    @property
+    def workflow(self) -> str:
+        """The name of the workflow that it has; an earlier one may still be about."""
+        return workflow_name(self.id, self.attempt, self.round)
 
 
 class RowBook:
@@ -97,17 +105,29 @@ class RowBook:
                     for at, row in chunk
                 ]
                 connection.execute(sa.insert(incoming), told)
-            mine = items.c.batch == id
-            self._rank(connection, id)
-            connection.execute(sa.update(items).where(mine).values(position=-items.c.position))
-            connection.execute(self._merge(id))
-            left = sa.and_(mine, items.c.position < 0)
-            count = connection.scalar(sa.select(sa.func.count()).where(left)) or 0
-            unsent = sa.and_(left, items.c.state == "waiting")
-            connection.execute(sa.update(items).where(unsent).values(state="cancelled", settled_at=time.time()))
-            connection.execute(sa.update(items).where(left).values(position=None))
+            for tries_left in reversed(range(DEADLOCKS)):
+                try:
+                    with connection.begin_nested():
+                        # Locked before its rows are, as by whoever settles one.
+                        self._keep_batch(connection, id, base_url, settings)
+                        count = self._take_in(connection, id)
+                    break
+                except sa.exc.OperationalError as fault:
+                    if not tries_left or getattr(fault.orig, "sqlstate", None) != "40P01":  # deadlock_detected
+                        raise
             incoming.drop(connection, checkfirst=False)
-            self._keep_batch(connection, id, base_url, settings)
+        return count
+
+    def _take_in(self, connection: sa.Connection, id: str) -> int:
+        mine = items.c.batch == id
+        self._rank(connection, id)
+        connection.execute(sa.update(items).where(mine).values(position=-items.c.position))
+        connection.execute(self._merge(id))
+        left = sa.and_(mine, items.c.position < 0)
+        count = connection.scalar(sa.select(sa.func.count()).where(left)) or 0
+        unsent = sa.and_(left, items.c.state == "waiting")
+        connection.execute(sa.update(items).where(unsent).values(state="cancelled", settled_at=time.time()))
+        connection.execute(sa.update(items).where(left).values(position=None))
         return count
 
     def _keep_batch(self, connection: sa.Connection, id: str, base_url: str, settings: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,13 +20,28 @@ from modelslab_pony.batch import _names
 from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.batch._row_book import Item
 from modelslab_pony.batch._rows import request_of
-from modelslab_pony.errors import InvalidRequestError
+from modelslab_pony.batch._store import place_of
+from modelslab_pony.errors import DownloadError, InvalidRequestError
 from modelslab_pony.results import AsyncGeneration
 
 THUMBNAIL = 320
 """Pixels, the longer side."""
+LEAST_ROOM = 16 * 2**20
+"""Bytes. With less left on the disk nothing is sent: what is paid for has to be written down, and saved."""
 _one_at_a_time = threading.Lock()
 """An image that is decoded takes up to 16 MB."""
+
+
+def check_room(output: Path) -> None:
+    """Raise `DownloadError` where a disk is as good as full."""
+    with contextlib.suppress(OSError):  # a folder that is gone is another matter
+        free = shutil.disk_usage(output).free
+        if free < LEAST_ROOM:
+            raise DownloadError(
+                f"{free / 2**20:.1f} MiB are left for {output}, and no less than {LEAST_ROOM // 2**20} are needed: "
+                f"make room, and run it again",
+                is_local=True,
+            )
 
 
 async def save_images(
@@ -57,8 +73,8 @@ def _reserve(ledger: Ledger, output: Path, item: Item, template: str, values: Ma
             if not (output / name).exists():
                 yield name
 
-    # Below the folder's own ledger it has one name wherever it is moved to.
-    folder = str(output.absolute()) if ledger.is_shared else ""
+    # Not the path, which another machine may have another of; a folder's own ledger goes wherever it goes.
+    folder = place_of(output) if ledger.is_shared else ""
     return ledger.reserve(item.id, folder, free())
 
 

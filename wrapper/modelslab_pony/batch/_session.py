@@ -13,8 +13,10 @@ from modelslab_pony.batch._engine import Engine
 from modelslab_pony.batch._events import Events, OnEvent, hand_on
 from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.batch._store import Account, Store
+from modelslab_pony.batch._surely import Tell
 from modelslab_pony.batch._tables import database_faults
-from modelslab_pony.batch._work import Tell, Work
+from modelslab_pony.batch._work import Work
+from modelslab_pony.errors import PonyError
 from modelslab_pony.policies import RetryPolicy
 
 CONNECTIONS = 64
@@ -65,12 +67,21 @@ def running(
         _say_stopping(engine, tell, events, on_event)
     except KeyboardInterrupt:
         _say_stopping(engine, tell, events, on_event)
+        engine.stop()
+        hand_on(events, on_event)
         raise
     finally:
         engine.stop()
     hand_on(events, on_event)
     if engine.work.halted is not None:
-        raise engine.work.halted
+        raise _with_unwritten(engine.work.halted, engine.work.unwritten())
+
+
+def _with_unwritten(error: PonyError, unwritten: str) -> PonyError:
+    """Add to an error what nobody else knows any more once this process has ended."""
+    if unwritten and error.args:
+        error.args = (f"{error}; {unwritten}",)
+    return error
 
 
 def _say_stopping(engine: Engine, tell: Tell, events: Events, on_event: OnEvent | None) -> None:

@@ -26,6 +26,7 @@ FOLDER = ".batch"
 ONLY = "batch"
 """The batch of a folder's own database."""
 LEDGER, WORKFLOWS, LOCK, MARK, INPUTS = "ledger.sqlite", "workflows.sqlite", "lock", "batch.json", "inputs"
+PLACE = "place"
 
 PARTS = (".pony-*.part", f".{RESULTS}.*.part", f".{PAGE}.*.part")
 """Of images, results and the page."""
@@ -61,6 +62,33 @@ def tidy_after(ledger: Ledger, output: Path, worker: str) -> None:
             if not is_being_written(part):
                 with contextlib.suppress(OSError):
                     part.unlink()
+
+
+def place_of(output: Path) -> str:
+    """Return what a folder is called wherever it is mounted; it is written into it. Raises `OSError`."""
+    folder = output / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_first(folder / PLACE, secrets.token_hex(16))
+    return (folder / PLACE).read_text("ascii").strip()
+
+
+def _write_first(path: Path, text: str) -> None:
+    """Write a file unless it is there; of two that begin at once, the first one's counts, and is whole."""
+    if path.exists():
+        return
+    mine = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with replaced(mine) as file:
+        file.write(text)
+    try:
+        path.hardlink_to(mine)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links, such as FAT: the look and the rename are two steps
+        if not path.exists():
+            mine.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            mine.unlink()
 
 
 def no_batch(output: Path) -> InvalidRequestError:
@@ -141,8 +169,8 @@ class Store:
         whose name is lost: begun anew, all of it would be paid for again.
         """
         if self._url is None:
-            if not begin and ledger.batch(ONLY) is None:
-                raise no_batch(self.output)
+            if ledger.batch(ONLY) is None:
+                self._check_new(begin=begin)
             return ONLY
         name = given or self._marked()
         if name is None and begin:
@@ -152,6 +180,15 @@ class Store:
             said = "is not told by the folder" if name is None else f"{name!r} is not in this database"
             raise refused({"batch": [f"{said}; there is {there}"]})
         return self._remembered(name, given) if begin else name
+
+    def _check_new(self, *, begin: bool) -> None:
+        if not begin:
+            raise no_batch(self.output)
+        if (self.output / RESULTS).exists():
+            raise ConfigurationError(
+                f"{self.output / RESULTS} is of a batch whose books ({self.folder / LEDGER}) are gone, and begun anew, "
+                f"all of it would be paid for again: restore them, choose another folder, or delete {RESULTS}"
+            )
 
     def _marked(self) -> str | None:
         """Return the name that the folder remembers."""
@@ -170,25 +207,13 @@ class Store:
 
     def _remembered(self, name: str, given: str | None) -> str:
         """Write the name into the folder; of two processes that begin at once, the first one's counts."""
-        mark = self.folder / MARK
-        mine = mark.with_name(f".{MARK}.{secrets.token_hex(4)}")
-        with replaced(mine) as file:
-            file.write(json.dumps({"batch": name}) + "\n")
-        try:
-            if given is not None:
-                mine.replace(mark)
-                return name
-            try:
-                mark.hardlink_to(mine)
-            except FileExistsError:
-                pass
-            except OSError:  # a file system without hard links, such as FAT: the look and the rename are two steps
-                if not mark.exists():
-                    mine.replace(mark)
-            return self._marked() or name
-        finally:
-            with contextlib.suppress(OSError):
-                mine.unlink()
+        text = json.dumps({"batch": name}) + "\n"
+        if given is not None:
+            with replaced(self.folder / MARK) as file:
+                file.write(text)
+            return name
+        _write_first(self.folder / MARK, text)
+        return self._marked() or name
 
     def lock(self) -> None:
         """Keep other processes away from a folder's own database. Raises `ConfigurationError` where one is at work.

@@ -62,7 +62,7 @@ def of_submission(error: PonyError, tried: int, *, claimed: bool) -> Verdict:
     if isinstance(error, errors.RateLimitError):
         stated = error.retry_after
         return Verdict(fate="refused", wait=pause(tried) if stated is None else min(max(stated, 0.1), LONGEST_STATED))
-    if isinstance(error, errors.AuthenticationError | errors.InsufficientCreditsError | errors.ConfigurationError):
+    if isinstance(error, errors.AuthenticationError | errors.InsufficientCreditsError) or _is_ours(error):
         return Verdict(fate="halt")
     is_passing = not claimed and isinstance(error, errors.ServerError | errors.UnexpectedResponseError)
     if is_passing or isinstance(error, errors.TransportError):
@@ -88,9 +88,12 @@ def of_look(error: PonyError, faults: int, missed: int) -> Verdict:
 
 def of_download(error: PonyError, faults: int) -> Verdict:
     """Return what an error of a download means, for the `faults`-th time in a row."""
-    if isinstance(error, errors.ConfigurationError) or (isinstance(error, errors.DownloadError) and error.is_local):
-        return Verdict(fate="halt")
-    return Verdict(fate="again", wait=pause(faults))
+    return Verdict(fate="halt") if _is_ours(error) else Verdict(fate="again", wait=pause(faults))
+
+
+def _is_ours(error: PonyError) -> bool:
+    """Tell whether it is this machine that has to be put right: its settings, or a disk that is full."""
+    return isinstance(error, errors.ConfigurationError) or (isinstance(error, errors.DownloadError) and error.is_local)
 
 
 def pause(times: int) -> float:

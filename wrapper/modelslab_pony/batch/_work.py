@@ -7,24 +7,22 @@ looks at the ledger first, and goes on from what is there.
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
-
-import sqlalchemy as sa
+from typing import Any, NoReturn
 
 from modelslab_pony._snapshot import Balance
 from modelslab_pony.async_client import AsyncJob, AsyncPonyClient
 from modelslab_pony.batch import _verdicts
-from modelslab_pony.batch._ledger import Ledger
+from modelslab_pony.batch._ledger import Claim, Ledger
 from modelslab_pony.batch._memory import END, Next, Then, then
 from modelslab_pony.batch._row_book import Item
 from modelslab_pony.batch._rows import checked_request
-from modelslab_pony.batch._saving import known, save_images, snapshot_of
+from modelslab_pony.batch._saving import check_room, known, save_images, snapshot_of
 from modelslab_pony.batch._store import remembers
+from modelslab_pony.batch._surely import Surely, Tell
 from modelslab_pony.errors import (
     APIError,
     ConfigurationError,
@@ -37,10 +35,7 @@ from modelslab_pony.errors import (
 )
 from modelslab_pony.requests import Request
 
-T = TypeVar("T")
 Connect = Callable[[], AsyncPonyClient]
-Tell = Callable[[str, Mapping[str, Any]], object]
-"""Takes an event: what happened, and to which row."""
 
 DATABASE_PATIENCE = 30.0
 """Seconds without the database before nothing more is sent; what was accepted is kept for as long as it takes."""
@@ -78,6 +73,7 @@ class Work:
         self._client = client
         self._worker = worker
         self.tell = tell
+        self._surely = Surely(tell)
         self._batches: dict[str, Mapping[str, Any]] = {}
         self._odd = 0
         self._refused: tuple[str, int] = ("", 0)
@@ -86,11 +82,13 @@ class Work:
         """Whether the folder of the batch was taken away."""
         self._offline_since: float | None = None
 
-    async def do(self, id: int, memory: Next) -> Next:
+    async def do(self, id: int, workflow: str, memory: Next) -> Next:
         """Do what comes next for an item. A fault of ours leaves it to the next run, and takes no other with it."""
         steps = {"submit": self._submit, "look": self._look, "save": self._save}
         try:
             item = await self._surely(lambda: self.ledger.item(id))
+            if item.workflow != workflow:
+                return END  # it was cancelled and is wanted again: that is for the workflow that it has now
             await self._batch_of(item)
             found = await steps[memory["then"]](item, memory)
         except ConfigurationError as error:
@@ -127,7 +125,7 @@ class Work:
             found = (
                 "full"
                 if self.is_closing
-                else await self._surely(lambda: self.ledger.claim(item.id, token, self._worker), most=DATABASE_PATIENCE)
+                else await self._surely(lambda: self._claim(item, token), most=DATABASE_PATIENCE)
             )
             if found != "claimed":
                 raise _NotNowError(found)
@@ -154,6 +152,10 @@ class Work:
                 self.sending -= 1
             await asyncio.sleep(ROOM)
 
+    def _claim(self, item: Item, token: str) -> Claim:
+        check_room(self.output)
+        return self.ledger.claim(item.id, token, self._worker, item.workflow)
+
     @property
     def is_closing(self) -> bool:
         """Whether nothing more is sent."""
@@ -162,8 +164,7 @@ class Work:
     async def _accepted(
         self, item: Item, token: str, job_id: JobId | None, answer: Mapping[str, Any], job: AsyncJob | None = None
     ) -> Next:
-        keeps = f"job {job_id} of row {item.position} was accepted"
-        is_ours = await self._surely(lambda: self.ledger.accepted(item.id, token, job_id, answer), keeps=keeps)
+        is_ours = await self._surely.noted(item, job_id, lambda: self.ledger.accepted(item.id, token, job_id, answer))
         self._odd, self._offline_since, self._refused = 0, None, ("", 0)
         if not is_ours:
             self._say("stray", item, job_id=job_id)
@@ -339,6 +340,10 @@ class Work:
 
     # --- what all of them use ----------------------------------------------------------------
 
+    def unwritten(self) -> str:
+        """Return what is to be said of jobs that only this process knows; nothing if there are none."""
+        return self._surely.unwritten()
+
     async def balance(self) -> Balance:
         """Ask what money the account has left."""
         return await self._client.balance()
@@ -358,26 +363,6 @@ class Work:
         """
         if not self.stopping:
             self.halted = self.halted or error
-
-    async def _surely(self, call: Callable[[], T], *, most: float = math.inf, keeps: str = "") -> T:
-        """Call the ledger, however long its database is away: what it is told must not be lost.
-
-        Raises `ConfigurationError` after `most` seconds. `keeps` is what only this process knows meanwhile.
-        """
-        began = time.monotonic()
-        wait = 0.1
-        while True:
-            try:
-                return await asyncio.shield(asyncio.to_thread(call))
-            except (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.ProgrammingError):
-                raise  # a fault of ours, which no waiting mends
-            except sa.exc.DBAPIError as fault:
-                said = " ".join(str(fault.orig).split())
-                self.tell("database", {"message": f"{said}{keeps and '; '}{keeps}"})
-                if time.monotonic() - began > most:
-                    raise ConfigurationError(f"the batch's database cannot be written ({said})") from None
-                await asyncio.sleep(wait)
-                wait = min(5.0, wait * 2)
 
     def _say(self, event: str, item: Item, *, error: Exception | None = None, **facts: Any) -> None:
         told: dict[str, Any] = {"batch": item.batch, "index": item.position, "name": item.name, **facts}

@@ -271,13 +271,16 @@ def _stopping(again: str, progress: BatchProgress) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         progress.close()
-        progress.say(f"stopped, and nothing is lost; to go on: {again}")
+        ids = ", ".join(map(str, progress.unwritten.values()))
+        kept = f"but not written down were the jobs {ids}: `pony fetch` each" if ids else "and nothing is lost"
+        progress.say(f"stopped, {kept}; to go on: {again}")
         raise
     except (InvalidRequestError, ConfigurationError):
         raise  # nothing was begun
     except PonyError as error:
         progress.close()
-        error.args = (f"{error}; nothing is lost, to go on afterwards: {again}",) if error.args else error.args
+        kept = "" if progress.unwritten else "nothing is lost, "  # else the error says what is not
+        error.args = (f"{error}; {kept}to go on afterwards: {again}",) if error.args else error.args
         raise
 
 

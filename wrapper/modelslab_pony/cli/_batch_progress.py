@@ -68,6 +68,8 @@ class BatchProgress:
         self._first_balance: float | None = None
         self._money = ""
         self._told: dict[str, float] = {}
+        self.unwritten: dict[tuple[Any, Any], Any] = {}
+        """Jobs that were accepted and could not be written down, by batch and row."""
         self._logged = 0.0
         self._live: Live | None = None
         if console.is_terminal and not as_json:
@@ -98,6 +100,11 @@ class BatchProgress:
 
     def take(self, event: BatchEvent) -> None:
         """Show an event."""
+        row = (event.facts.get("batch"), event.facts.get("index"))
+        if event.kind == "unwritten":
+            self.unwritten[row] = event.facts["job_id"]
+        elif event.kind == "accepted":
+            self.unwritten.pop(row, None)
         if self._as_json:
             typer.echo(json.dumps({"event": event.kind, "at": round(event.at, 3), **event.facts}, default=str))
             return
@@ -138,7 +145,7 @@ class BatchProgress:
         """Say what went wrong: each failed or unknown row; passing troubles now and then."""
         facts = event.facts
         now = time.monotonic()
-        is_final = event.kind in {"failed", "unknown", "parked", "stray"}
+        is_final = event.kind in {"failed", "unknown", "parked", "stray", "unwritten"}
         if not is_final and now - self._told.get(event.kind, -SAID_ONCE) < SAID_ONCE:
             return
         self._told[event.kind] = now
@@ -158,6 +165,7 @@ class BatchProgress:
             "stopping": "stopping: waiting for {sending} answers (Ctrl-C again: do not wait)",
             "database": "the database is away: {message}",
             "stray": "job {job_id} was accepted, and the row has been given to another process: pony fetch {job_id}",
+            "unwritten": "job {job_id} was accepted and cannot be written down yet ({message}): keep its id",
             "worker gone": "worker {worker} is gone; its rows are taken over",
         }
         return said.get(event.kind, event.kind).format_map(facts)
