@@ -165,7 +165,7 @@ def test_a_cancelled_task_is_told_the_job(service: Service) -> None:
             with pytest.raises(asyncio.CancelledError) as raised:
                 await task
             assert "job 70010006 was accepted" in raised.value.__notes__[0]
-            assert not pony._gate.locked()
+            assert not pony._calls.gate.locked()
 
     asyncio.run(run())
 

@@ -310,7 +310,9 @@ def test_what_ends_an_upload_is_told_that_nothing_was_asked_for(
     service.answers(_Stop())
     with pytest.raises(_Stop) as raised:
         colour.play(submitting(PNG), service, clock)
-    assert raised.value.__notes__ == ["uploading init_image; no image was asked for yet"]
+    where, doing = raised.value.__notes__
+    assert where.startswith("raised while a request was under way")
+    assert doing == "uploading init_image; no image was asked for yet"
 
 
 @pytest.mark.parametrize("name", ["url", "link", "output"])

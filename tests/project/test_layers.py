@@ -32,9 +32,10 @@ LAYERS = [
         "_exif",
     },
     {"_raw"},
-    {"requests", "_formats", "_wire", "_classify", "_account", "_schedule", "_files"},
-    {"_embed", "_parameters", "recipes", "_notebook", "_flow"},
-    {"_settings", "_uploads", "_pillow", "_pictures", "_disk", "_http", "results", "_job"},
+    {"requests", "_formats", "_wire", "_classify", "_account", "_schedule", "_files", "_encodings"},
+    {"_embed", "_parameters", "recipes", "_notebook", "_asks", "_upload", "_download", "_flow"},
+    {"_addresses", "_settings", "_uploads", "_pillow", "_pictures", "_disk", "_watch", "_http", "results", "_job"},
+    {"_calls", "_async_calls"},
     {"client", "async_client"},
     {"testing", "batch", "cli"},
 ]

@@ -1,27 +1,21 @@
-"""The order of events: submit, wait, download. No I/O, no clock; see `_steps` for the protocol.
+"""The order of events of a job: submit, wait, look. No I/O, no clock; see `_steps` for the protocol.
 
 Whether a generation POST may be sent again is decided here, in `submit`, and nowhere else.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-from collections.abc import Callable, Generator, Mapping
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from collections.abc import Generator, Mapping
+from typing import Any
 
-from attrs import evolve, frozen
-
-from modelslab_pony._account import uploaded
-from modelslab_pony._classify import is_ours, is_refusal, knows_no_such_call, snapshot as read_snapshot
-from modelslab_pony._schedule import Random, poll_delay, retry_delay
-from modelslab_pony._snapshot import Link, Snapshot
-from modelslab_pony._steps import Event, Flow, Lost, Reply, Report, Save, Saved, Send, Sleep, Step, Unsaved, Woke
-from modelslab_pony._wire import LocalImage
+from modelslab_pony._asks import Context, Tries, patience, read, report, send, sleep
+from modelslab_pony._classify import is_refusal, knows_no_such_call, snapshot as read_snapshot
+from modelslab_pony._schedule import poll_delay
+from modelslab_pony._snapshot import Snapshot
+from modelslab_pony._steps import Event, Flow, Lost, Reply, Send, Step
 from modelslab_pony.errors import (
     APIError,
-    DownloadError,
     GenerationFailed,
     JobId,
     JobTimeout,
@@ -34,21 +28,8 @@ from modelslab_pony.errors import (
     UnexpectedResponseError,
     UnknownResponseError,
     UnknownServerError,
-    UploadTimeout,
 )
-from modelslab_pony.policies import PollPolicy, RetryPolicy
 from modelslab_pony.requests import Request
-
-T = TypeVar("T")
-
-
-@frozen(kw_only=True)
-class Context:
-    """What every flow goes by."""
-
-    poll: PollPolicy
-    retry: RetryPolicy
-    random: Random
 
 
 def generate(
@@ -66,86 +47,23 @@ def submit(context: Context, request: Request, fields: Mapping[str, Any]) -> Flo
     return job
 
 
-def fetch(context: Context, job: Snapshot) -> Flow[Snapshot]:
+def fetch(context: Context, job: Snapshot, now: float) -> Flow[Snapshot]:
     """Look at a job once; passing faults are tried again."""
-    tried = 0
+    tries = Tries(context, now)
     while True:
-        event = yield from _ask_about(job)
+        event = yield from _ask_about(context, job, tries.now)
         found = _look(event, job)
         if isinstance(found, Snapshot):
             return found
-        tried += 1
-        delay = _patience(context.retry, tried, found)
+        delay = tries.delay(event, found)
         if delay is None:
             raise found
-        yield from _sleep(delay)
+        tries.now = yield from sleep(delay)
 
 
 def wait(context: Context, job: Snapshot, now: float, timeout: float) -> Flow[Snapshot]:
     """Look at a job until it is done; a job that is done already is not asked about."""
     return (yield from _wait(context, job, now, now + timeout))
-
-
-def ask(
-    context: Context,
-    operation: str,
-    fields: Mapping[str, Any],
-    meaning: Callable[[Reply], T],
-    *,
-    doing: str = "",
-    deadline: float = float("inf"),
-) -> Flow[T]:
-    """Make a call that costs nothing, so that it may be made again; return what its answer means."""
-    tried = 0
-    while True:
-        event = yield from _send(operation, fields)
-        found = _read(event, meaning)
-        if not isinstance(found, PonyError):
-            return found
-        tried += 1
-        delay = _patience(context.retry, tried, found)
-        if delay is None or event.at + delay >= deadline:
-            found.args = (f"{found}{doing}",)
-            found.job_id = None  # an id in such an answer is no job's
-            raise found
-        yield from _sleep(delay)
-
-
-def upload(context: Context, name: str, image: LocalImage, deadline: float) -> Flow[str]:
-    """Give an image of this machine to the service; return its URL."""
-    content = base64.b64encode(image.content).decode()
-    fields = {"base64_string": f"data:{image.media_type};base64,{content}"}
-    doing = f" [{uploading(name)}]"
-    return (yield from ask(context, "base64_to_url", fields, uploaded, doing=doing, deadline=deadline))
-
-
-def uploading(name: str) -> str:
-    """Say what is being done while an image goes up, for whatever ends that."""
-    return f"uploading {name}; no image was asked for yet"
-
-
-def too_late(name: str) -> UploadTimeout:
-    """Return the error for an upload that took all of the caller's time."""
-    return UploadTimeout(f"the time was over [{uploading(name)}]")
-
-
-def download(context: Context, link: Link, job: JobId | None, save: Save) -> Flow[Saved]:
-    """Download an image from its URL, else from the CDN's copy of it."""
-    tried = 0
-    while True:
-        failures: list[Unsaved] = []
-        for url in filter(None, (link.url, link.proxy_url)):
-            event = yield from _save(evolve(save, url=url))
-            if isinstance(event, Saved):
-                return event
-            failures.append(event)
-            if event.local:
-                raise _download_error(url, job, event.reason, is_local=True)
-        tried += 1
-        delay = retry_delay(context.retry, tried, None) if any(failure.again for failure in failures) else None
-        if delay is None:
-            raise _download_error(link.url, job, "; then from the CDN: ".join(failure.reason for failure in failures))
-        yield from _sleep(delay)
 
 
 # --- submit ----------------------------------------------------------------------------------
@@ -156,7 +74,7 @@ def _submit(
 ) -> Generator[Step, Event, tuple[Snapshot, float]]:
     tried = 0
     while True:
-        event = yield from _send(request.operation, fields)
+        event = yield from send(request.operation, fields, deadline, is_paid=True)
         found = _accepted(event, request)
         if isinstance(found, Snapshot):
             return found, event.at
@@ -164,10 +82,10 @@ def _submit(
         # Sent again only here: there was no connection, or the service refused for its rate limit.
         # Whatever else went wrong, the POST may have been accepted, or was refused for good.
         again = isinstance(found, TransportError | RateLimitError) and found.job_id is None
-        delay = _patience(context.retry, tried, found) if again else None
+        delay = patience(context.retry, tried, found) if again else None
         if delay is None or event.at + delay >= deadline:
             raise found
-        yield from _sleep(delay)
+        yield from sleep(delay)
 
 
 def _accepted(event: Reply | Lost, request: Request) -> Snapshot | PonyError:
@@ -225,26 +143,28 @@ def _unclear(error: APIError, request: Request) -> SubmissionUnknown:
 
 def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[Snapshot]:
     asked = faults = 0
-    patience = 0.0
+    at_least = 0.0
     if job.raw:  # a job taken up by its id has no answer yet that could be told
-        yield from _report(job)
+        yield from report(job)
     while job.status == "processing":
         remaining = max(0.0, deadline - now)
-        delay = max(patience, poll_delay(context.poll, asked, job.eta, remaining, context.random))
+        delay = max(at_least, poll_delay(context.poll, asked, job.eta, remaining, context.random))
         is_last = delay >= remaining
-        yield from _sleep(min(delay, remaining))
-        event = yield from _ask_about(job)
-        now, asked = event.at, asked + 1
+        pause = min(delay, remaining)
+        # A clock may be set back; what was slept has passed all the same.
+        now = max(now + pause, (yield from sleep(pause)))
+        event = yield from _ask_about(context, job, now, deadline)
+        now, asked = max(now, event.at), asked + 1
         found = _look(event, job)
         if isinstance(found, Snapshot):
-            job, fault, faults, patience = found, None, 0, 0.0
-            yield from _report(job)
+            job, fault, faults, at_least = found, None, 0, 0.0
+            yield from report(job)
         else:
             fault, faults = found, faults + 1
-            again = _patience(context.retry, faults, fault)
+            again = patience(context.retry, faults, fault)
             if again is None:
                 raise fault
-            patience = again
+            at_least = again
         # A look that took long may itself have passed the deadline; then there is no other.
         if (is_last or now >= deadline) and job.status == "processing":
             raise _timeout(job) from fault
@@ -253,38 +173,26 @@ def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[
     return job
 
 
-def _ask_about(job: Snapshot) -> Generator[Step, Event, Reply | Lost]:
-    """Ask with the id in the body; where a server knows no such call, with the id in the path."""
-    event = yield from _send("fetch", {"request_id": str(job.id)})
+def _ask_about(
+    context: Context, job: Snapshot, now: float, deadline: float = float("inf")
+) -> Generator[Step, Event, Reply | Lost]:
+    """Ask with the id in the body; where a server knows no such call, with the id in the path. Both have one limit."""
+    event = yield from send("fetch", {"request_id": str(job.id)}, deadline)
     if isinstance(event, Reply) and knows_no_such_call(event):
-        return (yield from _send("fetch_by_id", {"id": str(job.id)}))
+        left = max(0.0, context.answer - (event.at - now))
+        return (yield from send("fetch_by_id", {"id": str(job.id)}, deadline, within=left))
     return event
 
 
 def _look(event: Reply | Lost, job: Snapshot) -> Snapshot | PonyError:
     """Return where the job stands, or the error, which names the job."""
-    found = _read(event, read_snapshot)
+    found = read(event, read_snapshot)
     if isinstance(found, Snapshot):
         return found.after(job)
     found.job_id = job.id
     lost = isinstance(found, NotFoundError)
     found.args = (f"{found} [asking about job {job.id}{'' if lost else f'; {_way_back(job.id)}'}]",)
     return found
-
-
-def _read(event: Reply | Lost, meaning: Callable[[Reply], T]) -> T | PonyError:
-    """Return what the answer to a call means that is no submission, or what went wrong."""
-    if isinstance(event, Lost):
-        return TransportError(f"no answer came ({event.reason})")
-    try:
-        return meaning(event)
-    except APIError as refused:
-        if not (400 <= event.status_code < 500) or isinstance(refused, RateLimitError) or is_ours(refused):
-            return refused
-        # A gateway's page says nothing about what was asked.
-        return UnexpectedResponseError(
-            str(refused), status_code=refused.status_code, message=refused.message, body=refused.body
-        )
 
 
 def _timeout(job: Snapshot) -> JobTimeout:
@@ -297,14 +205,17 @@ def _way_back(job: JobId | None) -> str:
     )
 
 
-# --- what several flows use ------------------------------------------------------------------
+# --- what is said on whatever ends a call ----------------------------------------------------
 
 
-def _patience(retry: RetryPolicy, tried: int, error: PonyError) -> float | None:
-    """Return how long to wait before trying again, or None if that would not help."""
-    if not isinstance(error, TransportError | RateLimitError | ServerError | UnexpectedResponseError):
-        return None
-    return retry_delay(retry, tried, error.retry_after if isinstance(error, RateLimitError) else None)
+def name_submission(fault: BaseException, step: object) -> None:
+    """Say on what broke off a generation POST (Ctrl-C, a cancelled task) that it may have been accepted."""
+    if isinstance(step, Send) and step.is_paid and not isinstance(fault, PonyError):
+        with contextlib.suppress(Exception):
+            fault.add_note(
+                "a request for an image was under way: it may have been accepted and billed; "
+                "look at the account's history before you repeat it"
+            )
 
 
 def name_job(fault: BaseException, job: JobId | None) -> None:
@@ -319,71 +230,8 @@ def name_job(fault: BaseException, job: JobId | None) -> None:
         fault.add_note(f"job {job} was accepted; {_way_back(job)}")
 
 
-def check_time(name: str, now: float, deadline: float) -> None:
-    """Refuse to go on after an upload that took all of the caller's time."""
-    if now > deadline:
-        raise too_late(name)
-
-
-def name_upload(fault: BaseException, name: str) -> None:
-    """Say on what ends an upload (Ctrl-C, a cancelled task) that nothing was asked for; our errors say so already."""
-    if not isinstance(fault, PonyError):
-        with contextlib.suppress(Exception):
-            fault.add_note(uploading(name))
-
-
 def _failed(job: Snapshot) -> GenerationFailed:
     said = job.message.rstrip(".") or "no reason given"
     return GenerationFailed(
         f"the service could not make the image ({said}); submit it again if you like", job_id=job.id
-    )
-
-
-def _download_error(url: str, job: JobId | None, reason: str, *, is_local: bool = False) -> DownloadError:
-    again = "" if job is None else f"; the image is made and paid for: client.job({job!r}).wait() gives its URL again"
-    return DownloadError(f"{reason} ({url}){again}", url=url, job_id=job, is_local=is_local)
-
-
-# A shell answers each step with its own kind of event; these four say so to the type checker.
-
-
-def _send(operation: str, fields: Mapping[str, Any]) -> Generator[Step, Event, Reply | Lost]:
-    event = yield Send(operation=operation, fields=fields)
-    if isinstance(event, Reply | Lost):
-        return event
-    raise _mismatch(event)
-
-
-def _save(step: Save) -> Generator[Step, Event, Saved | Unsaved]:
-    if not _is_web(step.url):
-        return Unsaved(at=0.0, reason="not an http(s) URL", again=False)
-    event = yield step
-    if isinstance(event, Saved | Unsaved):
-        return event
-    raise _mismatch(event)
-
-
-def _is_web(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        return False
-
-
-def _sleep(seconds: float) -> Generator[Step, Event, None]:
-    event = yield Sleep(seconds)
-    if not isinstance(event, Woke):
-        raise _mismatch(event)
-
-
-def _report(snapshot: Snapshot) -> Generator[Step, Event, None]:
-    event = yield Report(snapshot)
-    if not isinstance(event, Woke):
-        raise _mismatch(event)
-
-
-def _mismatch(event: Event) -> TypeError:
-    return TypeError(
-        f"a shell answered a step with {type(event).__name__}: a fault in modelslab_pony, please report it"
     )

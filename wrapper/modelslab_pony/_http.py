@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
+import traceback
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import httpx
+from attrs import frozen
 
 from modelslab_pony import _raw
+from modelslab_pony._addresses import MOST_HOPS, Guard
 from modelslab_pony._classify import is_whole_object
-from modelslab_pony._disk import DiskError
+from modelslab_pony._disk import DiskError, Sink
+from modelslab_pony._encodings import ACCEPTED, Decoder
 from modelslab_pony._files import Arrival, NotAnImageError, check_status
 from modelslab_pony._rules import shown
 from modelslab_pony._settings import Settings, is_number
@@ -19,10 +25,13 @@ from modelslab_pony._version import __version__
 from modelslab_pony.errors import ConfigurationError, InvalidRequestError
 
 C = TypeVar("C", httpx.Client, httpx.AsyncClient)
+FaultT = TypeVar("FaultT", bound=BaseException)
 
 DEFAULT_TIMEOUT = httpx.Timeout(120.0, connect=10.0)
 """Seconds. Generous for reading: a generation POST that times out is one nobody can account for."""
-MAX_ANSWER_BYTES = 32 * 1024 * 1024
+DEFAULT_DOWNLOAD = 300.0
+"""Seconds for one download, if no other limit is set."""
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """An answer is a few kilobytes of JSON; what lies beyond this is not read."""
 
 # With these the request never reached the other side: no connection, or none was to be had.
@@ -38,6 +47,21 @@ _NOT_SENT = (
 # of a client that was closed meanwhile, OSError of a caller's own transport.
 SEND_FAULTS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError, ValueError, OSError)
 SAVE_FAULTS = (*SEND_FAULTS, NotAnImageError, DiskError)
+
+
+# --- clients and their limits ----------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Limits:
+    """How long one HTTP call may take, in seconds."""
+
+    phases: httpx.Timeout
+    """To connect, to send, each read, and for a connection of the pool."""
+    answer: float
+    """All of a call of the API."""
+    download: float
+    """All of a download."""
 
 
 def own_client(kind: type[C], settings: Settings, max_in_flight: int) -> C:
@@ -60,17 +84,27 @@ def own_client(kind: type[C], settings: Settings, max_in_flight: int) -> C:
         ) from None
 
 
-def timeouts(timeout: float | httpx.Timeout | None, *, owned: bool) -> dict[str, Any]:
-    """Return the `timeout` argument of each call; a caller's own client keeps its own.
+def limits(timeout: float | httpx.Timeout | None, given: httpx.Client | httpx.AsyncClient | None) -> Limits:
+    """Return the limits of each call; a caller's own client keeps its own where no others are set.
 
     Raises `ConfigurationError`: a bad one would only be found while the paid call is under way.
     """
     if timeout is None:
-        return {"timeout": DEFAULT_TIMEOUT} if owned else {}
-    phases = timeout.as_dict().values() if isinstance(timeout, httpx.Timeout) else [timeout]
-    if all(phase is None or (is_number(phase) and phase > 0) for phase in phases):
-        return {"timeout": timeout}
-    raise ConfigurationError(f"timeout must be a number of seconds above 0 or an httpx.Timeout, not {shown(timeout)}")
+        phases = DEFAULT_TIMEOUT if given is None else given.timeout
+        whole = _whole(phases)
+        return Limits(phases=phases, answer=whole, download=max(whole, DEFAULT_DOWNLOAD))
+    numbers = timeout.as_dict().values() if isinstance(timeout, httpx.Timeout) else [timeout]
+    if not all(phase is None or (is_number(phase) and phase > 0) for phase in numbers):
+        message = f"timeout must be a number of seconds above 0 or an httpx.Timeout, not {shown(timeout)}"
+        raise ConfigurationError(message)
+    if isinstance(timeout, httpx.Timeout):
+        return Limits(phases=timeout, answer=_whole(timeout), download=_whole(timeout))
+    return Limits(phases=httpx.Timeout(timeout), answer=timeout, download=timeout)
+
+
+def _whole(phases: httpx.Timeout) -> float:
+    """Return the limit of a whole call that has limits for its phases only: to connect, and to read once."""
+    return math.inf if phases.connect is None or phases.read is None else phases.connect + phases.read
 
 
 def within(seconds: float) -> float | None:
@@ -85,54 +119,171 @@ def checked_client(given: object, kind: type[C], name: str) -> C | None:
     raise ConfigurationError(f"http_client must be an httpx.{kind.__name__} for {name}, not {type(given).__name__}")
 
 
+# --- a call of the API -----------------------------------------------------------------------
+
+
 def request(step: Send, settings: Settings) -> dict[str, Any]:
     """Return a call's arguments for `build_request`. Only here is the key put into it."""
-    call = _raw.encode(step.operation, step.fields, settings.key)
+    written = _written(step, settings)
+    if written is None:
+        raise InvalidRequestError("the request cannot be written as JSON. Nothing was sent.")
+    return written
+
+
+def _written(step: Send, settings: Settings) -> dict[str, Any] | None:
+    """Return what goes over the wire; None and no error, whose traceback would show it."""
     try:
+        call = _raw.encode(step.operation, step.fields, settings.key)
         content = json.dumps(call["json"], allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
-        content = b""
-    if not content:
-        raise InvalidRequestError("the request cannot be written as JSON. Nothing was sent.")
+        return None
     url = settings.url(call["server"], call["url"])
-    return {"method": call["method"].upper(), "url": url, "content": content, "headers": call["headers"]}
+    headers = {**call["headers"], "Accept-Encoding": ACCEPTED}
+    return {"method": call["method"].upper(), "url": url, "content": content, "headers": headers}
 
 
-def reply(at: float, response: httpx.Response, body: bytes | bytearray, settings: Settings) -> Reply:
-    """Return the answer, without the key should the service have repeated it."""
-    clean = settings.redactor.body(bytes(body))
-    return Reply(at=at, status_code=response.status_code, headers=response.headers, body=clean)
+class Incoming:
+    """An answer of the API as it arrives."""
+
+    def __init__(self) -> None:
+        self._status_code = 0
+        self._headers: Mapping[str, str] = {}
+        self._decoder = Decoder("")
+        self._body = bytearray()
+
+    def begin(self, response: httpx.Response) -> None:
+        """Take the head of an answer. Raises `EncodingError`."""
+        self._status_code, self._headers = response.status_code, response.headers
+        self._decoder = decoder(response)
+
+    def take(self, piece: bytes) -> bool:
+        """Take the next bytes as they came; tell whether that is more than an answer has."""
+        for content in self._decoder.feed(piece):
+            self._body += content
+            if len(self._body) > MAX_ANSWER_BYTES:
+                return True
+        return False
+
+    def end(self) -> None:
+        """Raise `EncodingError` if the answer is not whole."""
+        if len(self._body) <= MAX_ANSWER_BYTES:
+            self._decoder.end()
+
+    def reply(self, at: float, settings: Settings) -> Reply:
+        """Return the answer, without the key should the service have repeated it."""
+        clean = settings.redactor.body(bytes(self._body))
+        return Reply(at=at, status_code=self._status_code, headers=self._headers, body=clean)
+
+    def broken(self, at: float, fault: Exception, settings: Settings) -> Reply | Lost:
+        """Return what a fault of the transport means.
+
+        A JSON object says itself where it ends: one that came whole is an answer, whatever became of the
+        connection after it. Otherwise the fault's words are kept; the fault itself holds the request.
+        """
+        if is_whole_object(bytes(self._body)):
+            return self.reply(at, settings)
+        return Lost(at=at, reason=settings.redactor.text(_reason(fault)), sent=not isinstance(fault, _NOT_SENT))
 
 
-def broken(
-    at: float, fault: Exception, response: httpx.Response | None, body: bytes | bytearray, settings: Settings
-) -> Reply | Lost:
-    """Return what a fault of the transport means.
+def decoder(response: httpx.Response) -> Decoder:
+    """Return what undoes an answer's encoding; one that httpx has read already is plain."""
+    return Decoder("" if response.is_stream_consumed else response.headers.get("content-encoding", ""))
 
-    A JSON object says itself where it ends: one that came whole is an answer, whatever became of the
-    connection after it. Otherwise the fault's words are kept; the fault itself holds the request.
+
+def crowded(at: float) -> Lost:
+    """Return what it means that no call could begin in time."""
+    return Lost(at=at, reason="too many calls were under way; see max_in_flight", sent=False)
+
+
+def too_slow(seconds: float) -> httpx.ReadTimeout:
+    """Return the fault of a call that came in pieces and took too long as a whole."""
+    return httpx.ReadTimeout(f"the whole call took more than {seconds:g} s")
+
+
+def without_frames(fault: FaultT) -> FaultT:
+    """Return what ended a call, without the frames below: their variables hold the request, and with it the key.
+
+    What Ctrl-C or a caller's own hook broke off is shown in tracebacks, with locals in many tools.
+    Where it happened stays as a note.
     """
-    if response is not None and is_whole_object(bytes(body)):
-        return reply(at, response, body, settings)
-    return Lost(at=at, reason=settings.redactor.text(_reason(fault)), sent=not isinstance(fault, _NOT_SENT))
+    if isinstance(fault, Exception):
+        places = traceback.extract_tb(fault.__traceback__)
+        lines = "".join(f"\n  {place.filename}:{place.lineno} in {place.name}" for place in places)
+        fault.add_note(f"raised while a request was under way, at:{lines}")
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [fault]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            one.__traceback__ = None
+            waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+    return fault
+
+
+# --- a download ------------------------------------------------------------------------------
+
+
+def picture_request(
+    client: httpx.Client | httpx.AsyncClient, url: str, guard: Guard, phases: httpx.Timeout
+) -> tuple[httpx.Request, dict[str, Any]]:
+    """Return a download's request and the options that it is sent with.
+
+    Another host gets nothing that a caller's own client adds for the service: headers, cookies, a login.
+    """
+    # Pictures are compressed already; asked for plainly, they come with a length.
+    headers = {"Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
+    if guard.is_base(url):
+        return client.build_request("GET", url, headers=headers, timeout=phases), {}
+    headers["User-Agent"] = client.headers.get("user-agent", f"modelslab-pony/{__version__}")
+    return httpx.Request("GET", url, headers=headers, extensions={"timeout": phases.as_dict()}), {"auth": None}
+
+
+def lost_way() -> NotAnImageError:
+    """Return the fault of a download that is sent on and on."""
+    reason = f"more than {MOST_HOPS} redirects"
+    return NotAnImageError(reason, again=False)
+
+
+def next_place(response: httpx.Response) -> str | None:
+    """Return where a download is said to be instead. Raises what httpx raises for what is no URL."""
+    if not response.has_redirect_location:
+        return None
+    return str(response.url.join(response.headers["location"]))
 
 
 def unsaved(at: float, fault: Exception, settings: Settings) -> Unsaved:
     """Return what a fault of a download means."""
     if isinstance(fault, NotAnImageError):
-        return Unsaved(at=at, reason=str(fault), again=fault.again)
+        return Unsaved(at=at, reason=settings.redactor.text(str(fault)), again=fault.again)
     if isinstance(fault, DiskError):
         return Unsaved(at=at, reason=str(fault), again=False, local=True)
     reason = settings.redactor.text(_reason(fault))
     return Unsaved(at=at, reason=reason, again=isinstance(fault, httpx.TransportError | OSError))
 
 
-def arrival(response: httpx.Response, max_bytes: int) -> Arrival:
-    """Return the judge of a download's bytes; a compressed one announces no useful length."""
-    check_status(response.status_code)
-    headers = response.headers
-    encoded = headers.get("content-encoding", "identity") != "identity"
-    return Arrival(max_bytes, None if encoded else headers.get("content-length"))
+class Landing:
+    """A picture as it arrives, on its way to where it goes."""
+
+    def __init__(self, response: httpx.Response, max_bytes: int, sink: Sink) -> None:
+        check_status(response.status_code)
+        self._decoder = decoder(response)
+        # A compressed one announces no useful length.
+        encoded = response.headers.get("content-encoding", "identity") != "identity"
+        announced = None if encoded else response.headers.get("content-length")
+        self._arrival = Arrival(max_bytes, announced)
+        self._sink = sink
+
+    def take(self, piece: bytes) -> None:
+        """Take the next bytes as they came. Raises as soon as they cannot be kept."""
+        for content in self._decoder.feed(piece):
+            self._arrival.add(content)
+            self._sink.write(content)
+
+    def end(self) -> str:
+        """Return the file suffix of what arrived. Raises if it is not whole."""
+        self._decoder.end()
+        return self._arrival.end()
 
 
 def _reason(fault: Exception) -> str:

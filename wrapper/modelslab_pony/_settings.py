@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import ipaddress
 import math
 import os
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from modelslab_pony._addresses import is_this_machine
 from modelslab_pony._redact import Redactor
 from modelslab_pony._rules import shown
 from modelslab_pony.errors import ConfigurationError, InvalidRequestError, JobId
@@ -26,6 +26,13 @@ MOST_SECONDS = 1e12
 """Thirty thousand years: beyond it, and for NaN, a time limit is a mistake."""
 DEFAULT_IN_FLIGHT = 16
 """Calls under way at once."""
+
+
+@frozen
+class Secret:
+    """Holds a key where a traceback may show a frame's variables."""
+
+    given: Any = field(repr=False)
 
 
 @frozen(kw_only=True)
@@ -56,21 +63,32 @@ class Settings:
         return is_this_machine(urlsplit(self.base_url).hostname or "")
 
     @classmethod
-    def resolve(cls, api_key: str | None, base_url: str | None) -> Settings:
+    def resolve(cls, api_key: Secret, base_url: str | None) -> Settings:
         """Take the arguments, else the environment, else the default; refuse what cannot work."""
-        for name, given in (("api_key", api_key), ("base_url", base_url)):
-            if not isinstance(given, str | None):
-                raise ConfigurationError(f"{name} must be a text, not {type(given).__name__}")
-        key = (api_key if api_key is not None else os.environ.get("MODELSLAB_API_KEY", "")).strip()
-        if not (key.isascii() and key.isprintable()):
-            raise ConfigurationError("the API key holds characters that no key has: copy it again")
-        if not key:
-            message = (
-                "no API key: set MODELSLAB_API_KEY or pass api_key=...; "
-                "the dashboard of your ModelsLab account shows it"
-            )
-            raise ConfigurationError(message)
-        return cls(base_url=_base_url(base_url or os.environ.get("MODELSLAB_BASE_URL") or DEFAULT_BASE_URL), key=key)
+        if not isinstance(base_url, str | None):
+            raise ConfigurationError(f"base_url must be a text, not {type(base_url).__name__}")
+        problem = _problem(api_key)
+        if problem:
+            raise ConfigurationError(problem)
+        url = _base_url(base_url or os.environ.get("MODELSLAB_BASE_URL") or DEFAULT_BASE_URL)
+        return cls(base_url=url, key=_stripped(api_key))
+
+
+def _problem(api_key: Secret) -> str:
+    """Return why a key cannot be one. It is not raised here, where a traceback with locals would show the key."""
+    if not isinstance(api_key.given, str | None):
+        return f"api_key must be a text, not {type(api_key.given).__name__}"
+    key = _stripped(api_key)
+    if not (key.isascii() and key.isprintable()):
+        return "the API key holds characters that no key has: copy it again"
+    if not key:
+        return "no API key: set MODELSLAB_API_KEY or pass api_key=...; the dashboard of your ModelsLab account shows it"
+    return ""
+
+
+def _stripped(api_key: Secret) -> str:
+    given: str | None = api_key.given
+    return (given if given is not None else os.environ.get("MODELSLAB_API_KEY", "")).strip()
 
 
 def _base_url(given: str) -> str:
@@ -93,16 +111,6 @@ def _base_url(given: str) -> str:
         )
         raise ConfigurationError(message)
     return url
-
-
-def is_this_machine(host: str) -> bool:
-    """Tell whether a host's name or address is this machine's own."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def seconds(name: str, value: Any) -> float:

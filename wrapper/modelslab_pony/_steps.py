@@ -7,6 +7,7 @@ what they mean, a shell only tells.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -27,6 +28,12 @@ class Send:
 
     operation: str
     fields: Mapping[str, Any] = field(repr=False)
+    until: float = math.inf
+    """The time until which it is worth to wait for one's turn."""
+    within: float = math.inf
+    """Seconds that it may take, if that is less than any call may."""
+    is_paid: bool = False
+    """Whether it may be billed."""
 
 
 @frozen

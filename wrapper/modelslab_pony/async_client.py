@@ -15,19 +15,22 @@ from typing import Any, Self, TypeVar, Unpack
 import httpx
 from attrs import evolve
 
-from modelslab_pony import _account, _disk, _flow, _http, _pictures, recipes
+from modelslab_pony import _account, _flow, _http, _pictures, _upload, recipes
+from modelslab_pony._asks import Context, ask
+from modelslab_pony._async_calls import AsyncCalls, BeforeSend
+from modelslab_pony._download import download
 from modelslab_pony._files import MAX_IMAGE_BYTES
 from modelslab_pony._job import BaseJob
 from modelslab_pony._settings import (
     DEFAULT_IN_FLIGHT,
     DEFAULT_WAIT,
+    Secret,
     Settings,
     checked_callback,
     checked_id,
     checked_in_flight,
     checked_model,
     checked_policy,
-    closed,
     seconds,
 )
 from modelslab_pony._snapshot import Balance, Link, ModelStatus, Snapshot
@@ -51,7 +54,6 @@ from modelslab_pony.results import AsyncGeneration, AsyncImage, AsyncJobStatus
 T = TypeVar("T")
 OnUpdate = Callable[[AsyncJobStatus], object]
 OnReport = Callable[[Snapshot], Awaitable[None]]
-BeforeSend = Callable[[], Awaitable[object]]
 
 
 class AsyncPonyClient:
@@ -72,19 +74,24 @@ class AsyncPonyClient:
         max_in_flight: int = DEFAULT_IN_FLIGHT,
         strict: bool = True,
     ) -> None:
-        self._settings = Settings.resolve(api_key, base_url)
-        self._gate = asyncio.Semaphore(checked_in_flight(max_in_flight))
+        secret = Secret(api_key)
+        del api_key  # a traceback with locals would show it
+        self._settings = Settings.resolve(secret, base_url)
+        most = checked_in_flight(max_in_flight)
         self._uploads = Uploads(asyncio.Lock)
         self._strict = strict
         self._owned = http_client is None
-        self._timeout = _http.timeouts(timeout, owned=self._owned)
-        self._context = _flow.Context(
+        given = _http.checked_client(http_client, httpx.AsyncClient, "AsyncPonyClient")
+        limits = _http.limits(timeout, given)
+        self._context = Context(
             poll=checked_policy(poll, PollPolicy, "poll"),
             retry=checked_policy(retry, RetryPolicy, "retry"),
             random=random.random,
+            answer=limits.answer,
+            download=limits.download,
         )
-        own = _http.checked_client(http_client, httpx.AsyncClient, "AsyncPonyClient")
-        self._httpx = own or _http.own_client(httpx.AsyncClient, self._settings, max_in_flight)
+        self._httpx = given or _http.own_client(httpx.AsyncClient, self._settings, most)
+        self._calls = AsyncCalls(self._httpx, self._settings, limits, most, self._time)
         # Tests put a virtual clock here.
         self._now: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
@@ -162,16 +169,16 @@ class AsyncPonyClient:
 
     async def balance(self) -> Balance:
         """Same as `PonyClient.balance`, awaited."""
-        return await self._run(_flow.ask(self._context, "wallet_balance", {}, _account.balance))
+        return await self._run(ask(self._context, "wallet_balance", {}, _account.balance, now=self._now()))
 
     async def queued(self) -> int:
         """Same as `PonyClient.queued`, awaited."""
-        return await self._run(_flow.ask(self._context, "request_count", {}, _account.queued))
+        return await self._run(ask(self._context, "request_count", {}, _account.queued, now=self._now()))
 
     async def reload_model(self, model_id: str) -> ModelStatus:
         """Same as `PonyClient.reload_model`, awaited."""
         fields = {"model_id": checked_model(model_id)}
-        return await self._run(_flow.ask(self._context, "model_reload", fields, _account.model))
+        return await self._run(ask(self._context, "model_reload", fields, _account.model, now=self._now()))
 
     # --- life ----------------------------------------------------------------------------
 
@@ -205,7 +212,11 @@ class AsyncPonyClient:
 
     async def _download(self, image: AsyncImage, save: Save) -> Saved:
         link = Link(url=image.url, proxy_url=image.proxy_url)
-        return await self._run(_flow.download(self._context, link, image.job_id, save), job=image.job_id)
+        flow = download(self._context, link, image.job_id, save, self._now())
+        return await self._run(flow, job=image.job_id)
+
+    def _time(self) -> float:
+        return self._now()
 
     # --- before a request is sent ---------------------------------------------------------
 
@@ -231,15 +242,15 @@ class AsyncPonyClient:
             async with asyncio.timeout(_http.within(deadline - self._now())):
                 await lock.acquire()
         except TimeoutError:
-            raise _flow.too_late(name) from None
+            raise _upload.too_late(name) from None
         try:
             url = self._uploads.url(image, self._now())
             if url is None:
-                url = await self._run(_flow.upload(self._context, name, image, deadline))
+                url = await self._run(_upload.upload(self._context, name, image, self._now(), deadline))
                 self._uploads.keep(image, url, self._now())
-                _flow.check_time(name, self._now(), deadline)
+                _upload.check_time(name, self._now(), deadline)
         except BaseException as fault:
-            _flow.name_upload(fault, name)
+            _upload.name_upload(fault, name)
             raise
         finally:
             lock.release()
@@ -256,6 +267,7 @@ class AsyncPonyClient:
         prepared: Prepared | None = None,
         before_send: BeforeSend | None = None,
     ) -> T:
+        state: Step | Result[T] | None = None
         try:
             state = resume(flow, None)
             while not isinstance(state, Result):
@@ -264,6 +276,7 @@ class AsyncPonyClient:
                 state = resume(flow, await self._act(state, on_report, before_send))
         except BaseException as fault:
             _flow.name_job(fault, job)
+            _flow.name_submission(fault, state)
             if prepared is not None and isinstance(fault, BadRequestError | GenerationFailed):
                 self._uploads.forget(prepared.uploads)
             raise
@@ -273,59 +286,14 @@ class AsyncPonyClient:
 
     async def _act(self, step: Step, on_report: OnReport | None, before_send: BeforeSend | None = None) -> Event:
         if isinstance(step, Send):
-            return await self._send(step, before_send)
+            return await self._calls.send(step, before_send)
         if isinstance(step, Save):
-            return await self._save(step)
+            return await self._calls.save(step)
         if isinstance(step, Sleep):
             await self._sleep(step.seconds)
         elif on_report is not None:
             await on_report(step.snapshot)
         return Woke(at=self._now())
-
-    def _check_open(self) -> None:
-        if self._httpx.is_closed:
-            raise closed()
-
-    async def _send(self, step: Send, before_send: BeforeSend | None = None) -> Event:
-        arguments = _http.request(step, self._settings)
-        response = None
-        body = bytearray()
-        async with self._gate:
-            self._check_open()
-            if before_send is not None:
-                await before_send()
-            try:
-                call = self._httpx.build_request(**arguments, **self._timeout)
-                response = await self._httpx.send(call, stream=True, follow_redirects=False)
-                try:
-                    async for chunk in response.aiter_bytes():
-                        body += chunk
-                        if len(body) > _http.MAX_ANSWER_BYTES:
-                            break
-                finally:
-                    await response.aclose()
-            except _http.SEND_FAULTS as fault:
-                return _http.broken(self._now(), fault, response, body, self._settings)
-        return _http.reply(self._now(), response, body, self._settings)
-
-    async def _save(self, step: Save) -> Event:
-        sink = None
-        async with self._gate:
-            self._check_open()
-            try:
-                sink = _disk.open_sink(step)
-                async with self._httpx.stream("GET", step.url, follow_redirects=True, **self._timeout) as response:
-                    arrival = _http.arrival(response, step.max_bytes)
-                    async for chunk in response.aiter_bytes():
-                        arrival.add(chunk)
-                        sink.write(chunk)
-                path, content = await asyncio.to_thread(sink.commit, arrival.end())
-            except _http.SAVE_FAULTS as fault:
-                return _http.unsaved(self._now(), fault, self._settings)
-            finally:
-                if sink is not None:
-                    sink.discard()
-        return Saved(at=self._now(), path=path, content=content)
 
 
 class AsyncJob(BaseJob):
@@ -340,7 +308,7 @@ class AsyncJob(BaseJob):
         """Same as `Job.refresh`, awaited."""
         client = self._client
         if self._snapshot.status == "processing":
-            self._snapshot = await client._run(_flow.fetch(client._context, self._snapshot), job=self.id)
+            self._snapshot = await client._run(_flow.fetch(client._context, self._snapshot, client._now()), job=self.id)
             if self._snapshot.status == "failed" and self._prepared is not None:
                 client._uploads.forget(self._prepared.uploads)
         return AsyncJobStatus.of(self._snapshot, client, self._prepared)

@@ -14,19 +14,22 @@ from typing import Any, Self, TypeVar, Unpack
 import httpx
 from attrs import evolve
 
-from modelslab_pony import _account, _disk, _flow, _http, _pictures, recipes
+from modelslab_pony import _account, _flow, _http, _pictures, _upload, recipes
+from modelslab_pony._asks import Context, ask
+from modelslab_pony._calls import Calls
+from modelslab_pony._download import download
 from modelslab_pony._files import MAX_IMAGE_BYTES
 from modelslab_pony._job import BaseJob
 from modelslab_pony._settings import (
     DEFAULT_IN_FLIGHT,
     DEFAULT_WAIT,
+    Secret,
     Settings,
     checked_callback,
     checked_id,
     checked_in_flight,
     checked_model,
     checked_policy,
-    closed,
     seconds,
 )
 from modelslab_pony._snapshot import Balance, Link, ModelStatus, Snapshot
@@ -57,9 +60,10 @@ class PonyClient:
 
     `api_key` and `base_url` default to the environment's `MODELSLAB_API_KEY` and
     `MODELSLAB_BASE_URL`. `http_client` is the caller's own httpx client, and is then not closed.
-    `timeout` limits each phase of one HTTP call, in seconds: to connect, to send, each read
-    (default: 120, and 10 to connect; with an `http_client`, whatever that one has). At most
-    `max_in_flight` calls are under way at once.
+    `timeout` limits one HTTP call, in seconds: each of its phases (to connect, to send, each read)
+    and all of it, however slowly an answer trickles in. Default: 120, and 10 to connect, so 130 in
+    all, 300 for a download; an `httpx.Timeout` (or that of an `http_client`) limits a call to its
+    `connect` and `read` together. At most `max_in_flight` calls are under way at once.
     `strict` checks requests against the effective spec before they are sent; switch it off for
     community models with other bounds. One client may be used by several threads.
 
@@ -78,19 +82,24 @@ class PonyClient:
         max_in_flight: int = DEFAULT_IN_FLIGHT,
         strict: bool = True,
     ) -> None:
-        self._settings = Settings.resolve(api_key, base_url)
-        self._gate = threading.BoundedSemaphore(checked_in_flight(max_in_flight))
+        secret = Secret(api_key)
+        del api_key  # a traceback with locals would show it
+        self._settings = Settings.resolve(secret, base_url)
+        most = checked_in_flight(max_in_flight)
         self._uploads = Uploads(threading.Lock)
         self._strict = strict
         self._owned = http_client is None
-        self._timeout = _http.timeouts(timeout, owned=self._owned)
-        self._context = _flow.Context(
+        given = _http.checked_client(http_client, httpx.Client, "PonyClient")
+        limits = _http.limits(timeout, given)
+        self._context = Context(
             poll=checked_policy(poll, PollPolicy, "poll"),
             retry=checked_policy(retry, RetryPolicy, "retry"),
             random=random.random,
+            answer=limits.answer,
+            download=limits.download,
         )
-        own = _http.checked_client(http_client, httpx.Client, "PonyClient")
-        self._httpx = own or _http.own_client(httpx.Client, self._settings, max_in_flight)
+        self._httpx = given or _http.own_client(httpx.Client, self._settings, most)
+        self._calls = Calls(self._httpx, self._settings, limits, most, self._time)
         # Tests put a virtual clock here.
         self._now: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
@@ -195,7 +204,7 @@ class PonyClient:
 
     def balance(self) -> Balance:
         """Ask how much money the account has left. Raises `TransportError` or an `APIError`."""
-        return self._run(_flow.ask(self._context, "wallet_balance", {}, _account.balance))
+        return self._run(ask(self._context, "wallet_balance", {}, _account.balance, now=self._now()))
 
     def queued(self) -> int:
         """Ask how many requests of the account wait or are worked on.
@@ -203,7 +212,7 @@ class PonyClient:
         The service takes at most 30 such calls a minute (vendor docs, check requests page). Raises
         `TransportError` or an `APIError`.
         """
-        return self._run(_flow.ask(self._context, "request_count", {}, _account.queued))
+        return self._run(ask(self._context, "request_count", {}, _account.queued, now=self._now()))
 
     def reload_model(self, model_id: str) -> ModelStatus:
         """Have a model loaded that the service put away; it does so after 7 days without use.
@@ -212,7 +221,7 @@ class PonyClient:
         is done. Raises `NotFoundError` for an unknown model, `TransportError`, or another `APIError`.
         """
         fields = {"model_id": checked_model(model_id)}
-        return self._run(_flow.ask(self._context, "model_reload", fields, _account.model))
+        return self._run(ask(self._context, "model_reload", fields, _account.model, now=self._now()))
 
     # --- life ----------------------------------------------------------------------------
 
@@ -246,7 +255,11 @@ class PonyClient:
 
     def _download(self, image: Image, save: Save) -> Saved:
         link = Link(url=image.url, proxy_url=image.proxy_url)
-        return self._run(_flow.download(self._context, link, image.job_id, save), job=image.job_id)
+        flow = download(self._context, link, image.job_id, save, self._now())
+        return self._run(flow, job=image.job_id)
+
+    def _time(self) -> float:
+        return self._now()
 
     # --- before a request is sent ---------------------------------------------------------
 
@@ -261,15 +274,15 @@ class PonyClient:
         """Return the URL of an image of this machine; the same bytes go up once."""
         lock = self._uploads.lock(image)
         if not lock.acquire(timeout=_http.within(deadline - self._now()) or -1):
-            raise _flow.too_late(name)
+            raise _upload.too_late(name)
         try:
             url = self._uploads.url(image, self._now())
             if url is None:
-                url = self._run(_flow.upload(self._context, name, image, deadline))
+                url = self._run(_upload.upload(self._context, name, image, self._now(), deadline))
                 self._uploads.keep(image, url, self._now())
-                _flow.check_time(name, self._now(), deadline)
+                _upload.check_time(name, self._now(), deadline)
         except BaseException as fault:
-            _flow.name_upload(fault, name)
+            _upload.name_upload(fault, name)
             raise
         finally:
             lock.release()
@@ -285,6 +298,7 @@ class PonyClient:
         job: JobId | None = None,
         prepared: Prepared | None = None,
     ) -> T:
+        state: Step | Result[T] | None = None
         try:
             state = resume(flow, None)
             while not isinstance(state, Result):
@@ -293,6 +307,7 @@ class PonyClient:
                 state = resume(flow, self._act(state, on_report))
         except BaseException as fault:
             _flow.name_job(fault, job)
+            _flow.name_submission(fault, state)
             if prepared is not None and isinstance(fault, BadRequestError | GenerationFailed):
                 self._uploads.forget(prepared.uploads)
             raise
@@ -302,57 +317,14 @@ class PonyClient:
 
     def _act(self, step: Step, on_report: OnReport | None) -> Event:
         if isinstance(step, Send):
-            return self._send(step)
+            return self._calls.send(step)
         if isinstance(step, Save):
-            return self._save(step)
+            return self._calls.save(step)
         if isinstance(step, Sleep):
             self._sleep(step.seconds)
         elif on_report is not None:
             on_report(step.snapshot)
         return Woke(at=self._now())
-
-    def _check_open(self) -> None:
-        if self._httpx.is_closed:
-            raise closed()
-
-    def _send(self, step: Send) -> Event:
-        arguments = _http.request(step, self._settings)
-        response = None
-        body = bytearray()
-        with self._gate:
-            self._check_open()
-            try:
-                call = self._httpx.build_request(**arguments, **self._timeout)
-                response = self._httpx.send(call, stream=True, follow_redirects=False)
-                try:
-                    for chunk in response.iter_bytes():
-                        body += chunk
-                        if len(body) > _http.MAX_ANSWER_BYTES:
-                            break
-                finally:
-                    response.close()
-            except _http.SEND_FAULTS as fault:
-                return _http.broken(self._now(), fault, response, body, self._settings)
-        return _http.reply(self._now(), response, body, self._settings)
-
-    def _save(self, step: Save) -> Event:
-        sink = None
-        with self._gate:
-            self._check_open()
-            try:
-                sink = _disk.open_sink(step)
-                with self._httpx.stream("GET", step.url, follow_redirects=True, **self._timeout) as response:
-                    arrival = _http.arrival(response, step.max_bytes)
-                    for chunk in response.iter_bytes():
-                        arrival.add(chunk)
-                        sink.write(chunk)
-                path, content = sink.commit(arrival.end())
-            except _http.SAVE_FAULTS as fault:
-                return _http.unsaved(self._now(), fault, self._settings)
-            finally:
-                if sink is not None:
-                    sink.discard()
-        return Saved(at=self._now(), path=path, content=content)
 
 
 class Job(BaseJob):
@@ -367,7 +339,7 @@ class Job(BaseJob):
         """Ask where it stands; a job that is done is not asked about. Raises as `PonyClient.fetch`."""
         client = self._client
         if self._snapshot.status == "processing":
-            self._snapshot = client._run(_flow.fetch(client._context, self._snapshot), job=self.id)
+            self._snapshot = client._run(_flow.fetch(client._context, self._snapshot, client._now()), job=self.id)
             if self._snapshot.status == "failed" and self._prepared is not None:
                 client._uploads.forget(self._prepared.uploads)
         return JobStatus.of(self._snapshot, client, self._prepared)

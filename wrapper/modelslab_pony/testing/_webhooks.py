@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 from attrs import define, field
 
-from modelslab_pony._settings import is_this_machine
+from modelslab_pony._addresses import is_this_machine
 from modelslab_pony.testing._jobs import SimulatedJob
 from modelslab_pony.testing.faults import WebhookFault
 

@@ -1,0 +1,117 @@
+"""One HTTP call at a time, blocking: sends what a flow asks for, and saves what it names."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import httpx
+
+from modelslab_pony import _disk, _http
+from modelslab_pony._addresses import MOST_HOPS, Guard
+from modelslab_pony._settings import Settings, closed
+from modelslab_pony._steps import Lost, Reply, Save, Saved, Send, Unsaved
+from modelslab_pony._watch import Watch, limited
+from modelslab_pony.errors import PonyError
+
+
+class Calls:
+    """Carries out steps with an `httpx.Client`, `most` at once."""
+
+    def __init__(
+        self, client: httpx.Client, settings: Settings, limits: _http.Limits, most: int, now: Callable[[], float]
+    ) -> None:
+        self._client, self._settings, self._limits, self._now = client, settings, limits, now
+        self._guard = Guard(settings.base_url)
+        self.gate = threading.BoundedSemaphore(most)
+
+    def send(self, step: Send) -> Reply | Lost:
+        """Call an operation of the spec."""
+        if not self.gate.acquire(timeout=_http.within(step.until - self._now())):
+            return _http.crowded(self._now())
+        answer = _http.Incoming()
+        try:
+            self._check_open()
+            with limited(self._limit(step)):
+                self._receive(step, answer)
+        except PonyError:
+            raise
+        except _http.SEND_FAULTS as fault:
+            return answer.broken(self._now(), fault, self._settings)
+        except BaseException as fault:  # noqa: BLE001 - it is raised again
+            raise _http.without_frames(fault)  # noqa: B904 - it is the same one
+        finally:
+            self.gate.release()
+        return answer.reply(self._now(), self._settings)
+
+    def save(self, step: Save) -> Saved | Unsaved:
+        """Download a file."""
+        sink = None
+        with self.gate:
+            self._check_open()
+            try:
+                sink = _disk.open_sink(step)
+                with limited(self._limits.download):
+                    suffix = self._fetch(step, sink)
+                path, content = sink.commit(suffix)
+            except _http.SAVE_FAULTS as fault:
+                return _http.unsaved(self._now(), fault, self._settings)
+            finally:
+                if sink is not None:
+                    sink.discard()
+        return Saved(at=self._now(), path=path, content=content)
+
+    def _receive(self, step: Send, answer: _http.Incoming) -> None:
+        limit = self._limit(step)
+        until = self._now() + limit
+        extensions = {"trace": Watch(self._guard.met).blocking}
+        call = self._client.build_request(
+            **_http.request(step, self._settings), timeout=self._limits.phases, extensions=extensions
+        )
+        response = self._client.send(call, stream=True, follow_redirects=False)
+        try:
+            answer.begin(response)
+            for piece in _pieces(response):
+                if answer.take(piece):
+                    break
+                if self._now() > until:
+                    raise _http.too_slow(limit)
+            answer.end()
+        finally:
+            response.close()
+
+    def _fetch(self, step: Save, sink: _disk.Sink) -> str:
+        """Follow a URL to a picture, and give that to the sink; return its suffix."""
+        until = self._now() + self._limits.download
+        url = step.url
+        for _ in range(MOST_HOPS + 1):
+            self._guard.check(url)
+            request, options = _http.picture_request(self._client, url, self._guard, self._limits.phases)
+            request.extensions["trace"] = Watch(partial(self._guard.check_peer, url)).blocking
+            response = self._client.send(request, stream=True, follow_redirects=False, **options)
+            try:
+                elsewhere = _http.next_place(response)
+                if elsewhere is None:
+                    landing = _http.Landing(response, step.max_bytes, sink)
+                    for piece in _pieces(response):
+                        landing.take(piece)
+                        if self._now() > until:
+                            raise _http.too_slow(self._limits.download)
+                    return landing.end()
+                url = elsewhere
+            finally:
+                response.close()
+        raise _http.lost_way()
+
+    def _limit(self, step: Send) -> float:
+        return min(self._limits.answer, step.within)
+
+    def _check_open(self) -> None:
+        if self._client.is_closed:
+            raise closed()
+
+
+def _pieces(response: httpx.Response) -> Iterable[bytes]:
+    """Return the content as it came; what a caller's own transport gave whole has been read already."""
+    return [response.content] if response.is_stream_consumed else response.iter_raw()

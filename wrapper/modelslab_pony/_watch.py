@@ -1,0 +1,99 @@
+"""What is watched while a connection is used: where it leads, and how long it takes as a whole.
+
+httpx tells a `trace` of each connection before anything is sent on it. That is late enough to know
+the address behind a name, and early enough to send nothing there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import httpx
+
+_OPENED = ("connect_tcp.complete", "start_tls.complete")
+_PART = 16 * 1024
+_limit = threading.local()
+
+
+class Watch:
+    """The `trace` of one call: `met` is told which host was asked for and which address answered, and may raise."""
+
+    def __init__(self, met: Callable[[str, str], None]) -> None:
+        self._met = met
+        self._host = ""
+
+    def blocking(self, event: str, info: Mapping[str, Any]) -> None:
+        """Watch a connection of `httpx.Client`."""
+        stream = self._opened(event, info)
+        if stream is None:
+            return
+        try:
+            self._look(event, stream)
+        except BaseException:
+            stream.close()
+            raise
+        _limit_stream(stream)
+
+    async def awaited(self, event: str, info: Mapping[str, Any]) -> None:
+        """Watch a connection of `httpx.AsyncClient`, whose time asyncio limits."""
+        stream = self._opened(event, info)
+        if stream is None:
+            return
+        try:
+            self._look(event, stream)
+        except BaseException:
+            await stream.aclose()
+            raise
+
+    def _opened(self, event: str, info: Mapping[str, Any]) -> Any:
+        if event.endswith("connect_tcp.started"):
+            self._host = str(info.get("host", ""))
+        return info.get("return_value") if event.endswith(_OPENED) else None
+
+    def _look(self, event: str, stream: Any) -> None:
+        address = stream.get_extra_info("server_addr") if event.endswith(_OPENED[0]) else None
+        if isinstance(address, tuple):
+            self._met(self._host, str(address[0]))
+
+
+@contextlib.contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Limit what this thread does on watched connections, all reads and writes together."""
+    before = getattr(_limit, "until", math.inf)
+    _limit.until = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _limit.until = before
+
+
+def _limit_stream(stream: Any) -> None:
+    """Have each read and write of a connection end with the call: httpx itself limits each, but not their sum."""
+    with contextlib.suppress(AttributeError):  # a stream that cannot be taught is limited by httpx alone
+        stream.read = _within_limit(stream.read, httpx.ReadTimeout)
+        stream.write = _in_parts(_within_limit(stream.write, httpx.WriteTimeout))
+
+
+def _within_limit(act: Callable[..., Any], fault: type[httpx.TimeoutException]) -> Callable[..., Any]:
+    def limited_act(subject: Any, timeout: float | None = None) -> Any:
+        left = getattr(_limit, "until", math.inf) - time.monotonic()
+        if left <= 0:
+            raise fault("the time for the whole call was over")
+        return act(subject, timeout if left == math.inf else left if timeout is None else min(left, timeout))
+
+    return limited_act
+
+
+def _in_parts(write: Callable[..., Any]) -> Callable[..., None]:
+    """Write a little at a time, so that a slow reader is noticed between two parts."""
+
+    def write_parts(content: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(content), _PART):
+            write(content[start : start + _PART], timeout)
+
+    return write_parts
