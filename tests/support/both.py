@@ -51,6 +51,19 @@ class Colour:
 
         return asyncio.run(run())
 
+    def play_over(self, story: Story, base_url: str, **options: Any) -> Any:
+        """Same, over real connections of the client's own, and in real time."""
+        options = {"api_key": KEY, "base_url": base_url, **options}
+        if self.name == "sync":
+            with PonyClient(**options) as pony:
+                return asyncio.run(_tell(story(pony)))
+
+        async def run() -> Any:
+            async with AsyncPonyClient(**options) as pony:
+                return await _tell(story(pony))
+
+        return asyncio.run(run())
+
 
 async def _tell(story: Generator[Any, Any, Any]) -> Any:
     value: Any = None
