@@ -14,6 +14,8 @@ MOST_HOPS = 5
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """IPv6 addresses whose last four bytes are an IPv4 address (RFC 6052)."""
+_PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")
+"""Protocol assignments (RFC 6890), some clouds' metadata among them; not every Python counts all as private."""
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -80,7 +82,7 @@ def is_inside(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     address = _address(name)
-    return address is not None and not all(one.is_global and not one.is_multicast for one in _meanings(address))
+    return address is not None and not all(map(_is_public, _meanings(address)))
 
 
 def _address(name: str) -> Address | None:
@@ -92,6 +94,12 @@ def _address(name: str) -> Address | None:
         return ipaddress.IPv4Address(socket.inet_aton(name))
     except (OSError, UnicodeError, ValueError):
         return None
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.is_global and not (address.is_multicast or address.is_reserved or address.is_site_local)
+    return address.is_global and not (address.is_multicast or address.is_reserved or address in _PROTOCOLS)
 
 
 def _meanings(address: Address) -> list[Address]:
