@@ -33,6 +33,14 @@ class Talk:
         """Send one byte after the other, until the other side or the test is over."""
         self.send(*(content[index : index + 1] for index in range(len(content))), pause=pause)
 
+    def wait_until_left(self) -> None:
+        """Say nothing until the other side closes the connection, or the test is over."""
+        self._connection.settimeout(0.05)
+        while not self.server.over.is_set():
+            with contextlib.suppress(TimeoutError):
+                if not self._connection.recv(65536):
+                    return
+
     def answer(self, body: Any, status: str = "200 OK", headers: str = "") -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send(f"HTTP/1.1 {status}\r\ncontent-length: {len(content)}\r\n{headers}\r\n".encode() + content)
