@@ -202,7 +202,9 @@ def test_a_service_that_cannot_be_asked(
     assert len(told) == 1
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("modelslab_pony.webhooks", "WARNING")
-    assert "job 70010006 of a webhook could not be confirmed" in record.getMessage()
+    said, _, reason = record.getMessage().rpartition(": ")
+    assert said == "job 70010006 of a webhook could not be confirmed"
+    assert reason.isidentifier(), "a class, and no words from elsewhere"
     for secret in (KEY, TOKEN, "evil", "forged"):
         assert secret not in caplog.text
 
@@ -236,6 +238,14 @@ def test_the_same_end_is_handled_once(service: Service, clock: VirtualClock) -> 
     bodies = [FORGED, FORGED, FORGED | {"id": "70010006"}, FORGED | {"status": "failed"}, FORGED]
     assert codes(service.answers(DONE, DONE), told.append, clock, *bodies) == [200] * 5
     assert (len(told), service.paths) == (1, ["fetch", "fetch"])
+
+
+def test_a_failure_is_handled_once_as_well(service: Service, clock: VirtualClock) -> None:
+    """By either of its words."""
+    told: Told = []
+    bodies = [FORGED | {"status": status} for status in ("failed", "error", "failed")]
+    assert codes(service.answers(FAILED), told.append, clock, *bodies) == [200] * 3
+    assert (len(told), service.paths) == (1, ["fetch"])
 
 
 @pytest.mark.parametrize("id", [70010006, "70010006"])
@@ -704,6 +714,35 @@ def test_from_the_request_to_the_picture(dialect: Any, outcome: Any) -> None:
     with serving(simulator) as base_url:
         asyncio.run(story(base_url))
     simulator.faults.assert_used()
+
+
+@pytest.mark.parametrize("dialect", ["spec", "observed"])
+def test_without_a_socket(dialect: Any, clock: VirtualClock) -> None:
+    """An application tests its receiver beside the simulator, in one process and in no time."""
+    told: Told = []
+    receivers: list[Receiver] = []
+
+    async def app(*call: Any) -> None:
+        await receivers[0](*call)
+
+    simulator = Simulator(eta=5, clock=clock, dialect=dialect, webhook_transport=httpx.ASGITransport(app))
+    simulator.faults.script(faults.WebhookTwice(2), faults.WebhookLate(60), on="webhook")
+
+    async def story() -> None:
+        async with simulator.async_client() as pony:
+            receivers.append(Receiver(pony, told.append, token=TOKEN))
+            request = TextToImage("a lighthouse", webhook=receivers[0].url("https://shop.example"))
+            first, second = await pony.submit(request), await pony.submit(request)
+            for _ in range(8):
+                clock.sleep(10)
+                await simulator.deliver_async()
+            assert [str(status.id) for status in told] == [str(first.id), str(second.id)]
+            job = await pony.submit(request)
+            await job.wait()
+            assert [str(status.id) for status in told[2:]] == [str(job.id)]
+
+    asyncio.run(story())
+    assert [webhook.status_code for webhook in simulator.webhooks] == [200] * 4
 
 
 def test_forged_over_a_socket(service: Service) -> None:
