@@ -125,7 +125,8 @@ $(AUDIT)/stamp: pyproject.toml $(VENV)/base.stamp
 	@touch $@
 
 audit: setup $(AUDIT)/stamp ## known vulnerabilities of all that is installed, asked of osv.dev and npm
-	@$(PIP) list --format=freeze --exclude-editable > $(AUDIT)/installed.txt
+	@$(BIN)/python -m pip --disable-pip-version-check list --format=freeze --exclude-editable > $(AUDIT)/installed.txt
+	@grep -q '^httpx==' $(AUDIT)/installed.txt # or nothing would be looked at, and nothing found
 	$(AUDIT)/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off \
 	  --vulnerability-service osv $(if $(OSV_URL),--osv-url $(OSV_URL)) --requirement $(AUDIT)/installed.txt
 	$(NODE_PATH_FIRST) npm audit --audit-level=moderate

@@ -32,12 +32,12 @@ LAYERS = [
         "_exif",
     },
     {"_raw"},
-    {"requests", "_formats", "_wire", "_classify", "_account", "_schedule", "_files", "_encodings"},
+    {"requests", "_formats", "_wire", "_classify", "_account", "_schedule", "_files", "_encodings", "_webhook"},
     {"_embed", "_parameters", "recipes", "_notebook", "_asks", "_upload", "_download", "_flow"},
     {"_addresses", "_settings", "_uploads", "_pillow", "_pictures", "_disk", "_watch", "_http", "results", "_job"},
     {"_calls", "_async_calls"},
     {"client", "async_client"},
-    {"testing", "batch", "cli"},
+    {"testing", "batch", "cli", "webhooks"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 DECIDES = [name for names in LAYERS[:4] for name in sorted(names)]
@@ -113,12 +113,12 @@ def test_one_module_imports_the_raw_client() -> None:
 
 
 def test_the_core_needs_httpx_and_attrs_alone() -> None:
-    """What the extras bring is imported by batch, cli, testing, and one module that says so where Pillow is missing."""
+    """What the extras bring is imported by batch, cli, testing, and two modules that say so where it is missing."""
     allowed = {*sys.stdlib_module_names, "httpx", "attrs", "modelslab_pony", "modelslab_pony_raw"}
     for path in modules():
         if top(path) not in {"batch", "cli", "testing"}:
             found = {module.split(".")[0] for module, _ in imports(path)} - allowed
-            assert found <= ({"PIL"} if top(path) == "_pillow" else set()), path
+            assert found <= {"_pillow": {"PIL"}, "webhooks": {"starlette"}}.get(top(path), set()), path
 
 
 def test_importing_the_package_imports_nothing_else() -> None:

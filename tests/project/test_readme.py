@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from modelslab_pony.testing import Simulator
+from modelslab_pony.testing._door import reserve
 from modelslab_pony.testing.server import serving
 from prism_image import ROOT
 
@@ -17,6 +19,13 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("ut
 TESTS = [snippet for snippet in SNIPPETS if "def test_" in snippet]
 BATCH_COMMANDS = ("status", "retry", "cancel", "worker", "compare", "gallery")
 BLOCKS = [snippet for snippet in SNIPPETS if snippet not in TESTS]
+PORT = "8020"
+"""Where the README listens; a test that runs beside others takes a free one."""
+
+
+def at_a_free_port(block: str) -> str:
+    with contextlib.closing(reserve()) as free:
+        return block.replace(PORT, str(free.getsockname()[1]))
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
@@ -24,7 +33,7 @@ def test_each_snippet_runs(block: str, tmp_path: Path) -> None:
     """As a program of its own, against a simulator that answers at once."""
     with serving(Simulator(eta=0)) as url:
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", block],
+            [sys.executable, "-W", "error", "-c", at_a_free_port(block)],
             cwd=tmp_path,
             env={"MODELSLAB_BASE_URL": url, "MODELSLAB_API_KEY": "readme-key-0123"},
             capture_output=True,
@@ -39,14 +48,14 @@ def test_the_snippets_run_one_after_the_other(tmp_path: Path) -> None:
     with serving(Simulator(eta=0)) as url:
         for block in BLOCKS:
             environment = {"MODELSLAB_BASE_URL": url, "MODELSLAB_API_KEY": "readme-key-0123"}
-            command = [sys.executable, "-c", block]
+            command = [sys.executable, "-c", at_a_free_port(block)]
             done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
 
 
 def test_there_are_snippets() -> None:
-    """For both clients, for images in, for batches, and for tests."""
-    assert (len(BLOCKS), len(TESTS)) == (4, 1)
+    """For both clients, for images in, for batches, for webhooks, and for tests."""
+    assert (len(BLOCKS), len(TESTS)) == (5, 1)
 
 
 @pytest.mark.parametrize("block", TESTS, ids=range(len(TESTS)))

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, assert_type
 
 from PIL.Image import Image as PilImage
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from modelslab_pony import (
     AsyncGeneration,
@@ -20,6 +22,7 @@ from modelslab_pony import (
     Image,
     ImageToImage,
     Inpaint,
+    InvalidWebhookError,
     Job,
     JobStatus,
     PollPolicy,
@@ -34,6 +37,7 @@ from modelslab_pony import (
 )
 from modelslab_pony.batch import AsyncBatch, Batch, BatchEvent, BatchResult, BatchStatus, Worker
 from modelslab_pony.testing import SimulatedJob, Simulator, Submission, faults
+from modelslab_pony.webhooks import Receiver, WebhookEvent, new_token, parse
 
 
 def blocking() -> None:
@@ -133,3 +137,20 @@ async def batches_awaited(path: Path) -> None:
     async for result in batch:
         assert_type(result, BatchResult)
     assert_type(await batch.results(), list[BatchResult])
+
+
+def hooked(pony: AsyncPonyClient, error: InvalidWebhookError) -> None:
+    async def awaited(status: AsyncJobStatus) -> None:
+        assert_type(status.generation, AsyncGeneration | None)
+
+    receiver = Receiver(pony, awaited, token=assert_type(new_token(), str), timeout=10, remember=100)
+    Receiver(pony, lambda status: assert_type(status, AsyncJobStatus), token="x")
+    Receiver(pony, print, "x")  # type: ignore[call-arg]  # the token is named
+    Receiver(PonyClient(), print, token="x")  # type: ignore[arg-type]  # one that is awaited
+    assert_type(receiver.url("https://app.example/hooks"), str)
+    event = parse(b"{}")
+    assert_type(event, WebhookEvent)
+    assert_type(event.job_id, int | str)
+    assert_type(event.track_id, str | None)
+    assert_type(error.body, str)
+    Starlette(routes=[Mount("/hooks", receiver)])

@@ -1,7 +1,4 @@
-"""Images from ModelsLab's Pony models: `PonyClient`, `AsyncPonyClient`, and what they give.
-
-Nothing is imported until it is asked for (PEP 562).
-"""
+"""Images from ModelsLab's Pony models: `PonyClient`, `AsyncPonyClient`; imported when asked for (PEP 562)."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -33,9 +30,10 @@ _EXPORTS = {
     "client": ("Job", "PonyClient"),
     "errors": (
         *("APIError", "AuthenticationError", "BadRequestError", "ConfigurationError", "DownloadError"),
-        *("GenerationFailed", "InsufficientCreditsError", "InvalidRequestError", "JobTimeout", "MissingExtraError"),
-        *("NotFoundError", "PermissionDeniedError", "PonyError", "RateLimitError", "ServerError", "SubmissionUnknown"),
-        *("TransportError", "UnexpectedResponseError", "UnknownResponseError", "UnknownServerError", "UploadTimeout"),
+        *("GenerationFailed", "InsufficientCreditsError", "InvalidRequestError", "InvalidWebhookError", "JobTimeout"),
+        *("MissingExtraError", "NotFoundError", "PermissionDeniedError", "PonyError", "RateLimitError", "ServerError"),
+        *("SubmissionUnknown", "TransportError", "UnexpectedResponseError", "UnknownResponseError"),
+        *("UnknownServerError", "UploadTimeout"),
     ),
     "policies": ("PollPolicy", "RetryPolicy"),
     "recipes": ("Recipe",),

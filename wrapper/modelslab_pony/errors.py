@@ -4,6 +4,7 @@ PonyError                       .job_id where one is known
 ├── ConfigurationError          no key, a bad base URL, a closed client
 │   └── MissingExtraError (ImportError)    what the call needs is not installed
 ├── InvalidRequestError         refused here, nothing sent            .errors {field: [text]}
+├── InvalidWebhookError         what was posted is no webhook         .body
 ├── TransportError              no answer, and nothing can have been accepted, or the call only reads
 │   └── UploadTimeout (TimeoutError)       the time was over before an image was asked for
 ├── SubmissionUnknown           the POST may have been accepted       .request .track_id
@@ -68,6 +69,17 @@ class InvalidRequestError(PonyError, ValueError):
     def __init__(self, message: str, *, errors: FieldErrors | None = None) -> None:
         super().__init__(message)
         self.errors = errors or {}
+
+
+class InvalidWebhookError(PonyError, ValueError):
+    """What was posted to a webhook is nothing that the service posts: no JSON object, no job's id, no status."""
+
+    body: str
+    """The beginning of what was posted, at most 1000 characters. Anybody may have sent it."""
+
+    def __init__(self, message: str, *, body: str = "", job_id: JobId | None = None) -> None:
+        super().__init__(message, job_id=job_id)
+        self.body = body
 
 
 class TransportError(PonyError):

@@ -11,6 +11,7 @@ _CODES: dict[type[errors.PonyError], int] = {
     errors.SubmissionUnknown: 13,
     errors.MissingExtraError: 14,
     errors.UploadTimeout: 15,
+    errors.InvalidWebhookError: 16,
     errors.APIError: 20,
     errors.BadRequestError: 21,
     errors.AuthenticationError: 22,
