@@ -128,6 +128,17 @@ def test_a_request_shows_no_image() -> None:
     assert "<1000000 bytes>" in repr(Inpaint(init_image=URL, mask_image=bytes(10**6)))
 
 
+@pytest.mark.parametrize(
+    "webhook",
+    ["https://my.example/hooks/s3cret", "https://u:s3cret@my.example/", "https://my.example?t=s3cret", "s3cret", 3, []],
+)
+def test_a_webhook_is_shown_without_its_token(webhook: Any) -> None:
+    """Its path may let somebody in; the host is shown, so that a wrong one is seen."""
+    assert "s3cret" not in repr(TextToImage("x", webhook=webhook))
+    assert "webhook=None" in repr(TextToImage("x"))
+    assert "https://my.example/…" in repr(TextToImage("x", webhook="https://my.example/hooks/s3cret"))
+
+
 # --- what is refused -------------------------------------------------------------------------
 
 

@@ -8,7 +8,8 @@ spec (a test compares them), except that the spec's "yes"/"no" fields are `bool`
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from os import PathLike
 from typing import Any, ClassVar, Protocol, TypedDict, TypeVar
@@ -48,9 +49,15 @@ def _rule(kind: str, **bounds: Any) -> dict[str, Rule]:
     return {RULE: Rule(kind=kind, **bounds)}
 
 
-def _field(default: Any, kind: str, **bounds: Any) -> Any:
+def _field(default: Any, kind: str, *, shown: Callable[[Any], str] | None = None, **bounds: Any) -> Any:
     # By keyword only: the spec's order of fields is no promise to callers.
-    return field(default=default, kw_only=True, metadata=_rule(kind, **bounds))
+    return field(default=default, kw_only=True, repr=shown or True, metadata=_rule(kind, **bounds))
+
+
+def _without_path(url: object) -> str:
+    """Show a webhook without the part that lets somebody in."""
+    host = re.match(r"https?://[^/?#@]*(?=[/?#]|$)", url, re.IGNORECASE) if isinstance(url, str) else None
+    return f"'{host[0]}/…'" if host else repr(url) if url is None else "'…'"
 
 
 def _short(value: object) -> str:
@@ -105,7 +112,7 @@ class _Request:
     """None for a scheduler without one."""
     clip_skip: int = _field(2, "integer", minimum=1, maximum=4)
     """How many CLIP layers are skipped, 1 to 4."""
-    webhook: str | None = _field(None, "url", optional=True)
+    webhook: str | None = _field(None, "url", optional=True, shown=_without_path)
     """An http(s) URL that the service posts to when the job is done."""
     track_id: str | None = _field(None, "text", optional=True)
     """Comes back in the webhook. The service finds no job by it and does not keep it unique."""
