@@ -14,10 +14,10 @@ from typing import Literal
 
 from attrs import field, frozen
 
-LATE = 2.5
+LATE = 5.0
 """Seconds that a late answer takes; every limit that a client lets itself be given is shorter."""
-PAUSE = 0.3
-"""Seconds between two bytes of an answer that trickles; every limit is longer."""
+PAUSE = 0.25
+"""Seconds between two bytes of an answer that trickles; every limit is ten times longer, for a machine that is busy."""
 OVERSIZE = 300 * 2**20
 """More bytes than any image has."""
 _FOR_EVER = 2**20
@@ -63,7 +63,7 @@ class Door(socketserver.ThreadingTCPServer):
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
         """Serve; at the end of the block no thread is left."""
-        thread = threading.Thread(target=self.serve_forever, args=(0.05,))
+        thread = threading.Thread(target=self.serve_forever, args=(0.2,))
         thread.start()
         try:
             yield

@@ -24,12 +24,12 @@ from support.peers._door import OVERSIZE
 from support.peers._faults import OVERDUE, Case, Colour, cases
 from support.peers._services import KEY, MARK, PICTURE, Counts, Fal, Replicate, Service
 
-ENDED_AFTER = 12
-"""Seconds after which a call is ended that is not over. Late answers to all requests of fal-client take 8."""
-TEN_ATTEMPTS = 100
-"""The same where a client is known to give up by itself, after ten attempts and up to 80 s of pauses."""
-AT_ONCE = 12
-_TEN = {"hang up", "silence", "502", "429"}
+ENDED_AFTER = 15
+"""Seconds after which a call is ended that is not over."""
+ENDS_BY_ITSELF = 110
+"""The same where a call is known to end, but late: ten attempts with up to 80 s of pauses, late answers, many bytes."""
+AT_ONCE = 16
+_END = {*(("fetch", act) for act in ("hang up", "silence", "late", "502", "429")), ("download", "oversized")}
 _DRIVER = Path(__file__).with_name("drive.py")
 
 
@@ -90,7 +90,8 @@ def _has(name: str, parts: tuple[str, ...]) -> bool:
 
 
 def _patience(case: Case) -> int:
-    return TEN_ATTEMPTS if case.lasting and case.phase == "fetch" and case.fault.act in _TEN else ENDED_AFTER
+    ends = case.lasting and (case.phase, case.fault.act) in _END
+    return ENDS_BY_ITSELF if ends else ENDED_AFTER
 
 
 def _observe(case: Case, tls: ssl.SSLContext, environment: dict[str, str]) -> Seen:
