@@ -26,7 +26,7 @@ from support.matrix_run import COLOURS, Run, play
 # The first of these tests waits for all the runs.
 pytestmark = pytest.mark.timeout(400)
 PAGE = ROOT / "docs" / "reliability.md"
-AT_ONCE = 16
+AT_ONCE = 24
 """Runs that are under way: they mostly wait."""
 EACH = {f"{case.name} ({colour})": (case, colour) for case in CASES for colour in COLOURS}
 FIRST = Row(client="c, sync", phase="submit", fault="f", saw="the picture", posts=1, accepted=1, lost=0, twice=0)

@@ -65,8 +65,9 @@ anything else.
   may have been accepted.
 - **paid twice**: accepted beyond the one that the caller asked for.
 
-The clients wait 1 s for an answer and try three times. After each run the folder held the whole picture or nothing;
-after all of them no socket, thread or task was left; and another host that a redirect named was sent no key.
+The clients try three times; where it is the time that goes wrong, they wait 2 s for an answer. After each run the
+folder held the whole picture or nothing; after all of them no socket, thread or task was left; and another host that a
+redirect named was sent no key.
 """
 
 
