@@ -53,7 +53,10 @@ class Confirming:
 
     async def _told(self, job_id: Any) -> int:
         try:
-            generation = await asyncio.to_thread(self._pony.job(job_id).wait, CONFIRM_LIMIT)
+            status = await asyncio.to_thread(self._pony.fetch, job_id)
+            generation = status.generation
+            if not status.done:
+                generation = await asyncio.to_thread(self._pony.job(job_id).wait, CONFIRM_LIMIT)
             await self._on_done(Told(generation))
         except (PonyError, RuntimeError):
             return 503
