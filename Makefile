@@ -8,7 +8,7 @@ NODE_PATH_FIRST := PATH="$(abspath $(BIN)):$$PATH"
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types unit client simulator batch contract journeys project \
+.PHONY: help setup demo test check lint types unit client simulator batch reliability contract journeys project \
         bench-simulator bench-batch generate check-generated regenerate mock prism-image audit clean
 
 # A replacement of files that was decided, and then cut off, is carried out before anything looks at them.
@@ -51,7 +51,7 @@ node_modules/stamp: package.json package-lock.json $(VENV)/dev.stamp
 demo: $(VENV)/base.stamp ## make one image from a prompt, without key or cost
 	@$(BIN)/python scripts/demo.py
 
-test: check unit client simulator batch contract journeys project ## every check and every suite
+test: check unit client simulator batch reliability contract journeys project ## every check and every suite
 
 # --- its parts ----------------------------------------------------------------
 
@@ -76,6 +76,9 @@ simulator: $(VENV)/dev.stamp ## the simulator on the wire and in a browser; Sche
 
 batch: $(VENV)/dev.stamp ## batches: runs, kills, a fleet on PostgreSQL, the gallery in a browser
 	$(BIN)/pytest tests/batch
+
+reliability: $(VENV)/dev.stamp ## each fault in each phase over real sockets; docs/reliability.md is what they found
+	$(BIN)/pytest tests/reliability
 
 contract: setup ## client, spec and Prism agree (PRISM=docker|npm|URL)
 	$(BIN)/pytest tests/contract/test_shipped.py tests/contract/test_effective.py

@@ -369,6 +369,17 @@ def test_a_client_that_leaves_in_the_middle_of_its_body(simulator: Simulator, ca
     assert not caplog.records
 
 
+def test_nothing_more_is_sent_to_a_client_that_has_left(simulator: Simulator, caplog: Any) -> None:
+    """The rest of a large answer is not written to a closed socket, piece by piece."""
+    simulator.faults.add(faults.Oversized(100_000_000))
+    with serving(simulator) as url:
+        with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) as hasty:
+            hasty.sendall(b"GET /api HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert hasty.recv(100)
+        assert post(f"{url}/text2img", BODY).status_code == 200  # after all that was under way
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
 def test_head_leaves_its_connection_open(simulator: Simulator, http: httpx.Client) -> None:
     """As GET does."""
     with serving(simulator) as url:

@@ -90,4 +90,6 @@ async def _passed(seconds: float, gone: asyncio.Future[None]) -> bool:
     """Let the time pass; return whether the client has gone meanwhile."""
     if seconds:
         await asyncio.wait({gone}, timeout=seconds)
+    else:  # a lost connection is noticed by the loop, which has to have its turn
+        await asyncio.sleep(0)
     return gone.done()
