@@ -51,7 +51,7 @@ def ask(
     """Make a call that costs nothing, so that it may be made again; return what its answer means."""
     tries = Tries(context, now)
     while True:
-        event = yield from send(operation, fields, deadline)
+        event = yield from send(operation, fields, deadline, within=tries.left)
         found = read(event, meaning)
         if not isinstance(found, PonyError):
             return found
@@ -66,7 +66,7 @@ def ask(
 class Tries:
     """Counts the tries of a call that only reads, and what time they took beside the waiting in between.
 
-    A call that took all of its time once is not made again: it would take that much once more.
+    All together may take twice what one call may: one that took all of its time is made once more.
     """
 
     def __init__(self, context: Context, now: float) -> None:
@@ -79,7 +79,23 @@ class Tries:
         """Return how long to wait before the next try, or None if there should be none."""
         self._made += 1
         self._spent += event.at - self.now
-        return None if self._spent >= self._context.answer else patience(self._context.retry, self._made, error)
+        enough = is_enough(self.left, self._context.answer)
+        return patience(self._context.retry, self._made, error) if enough else None
+
+    @property
+    def left(self) -> float:
+        """Seconds that the next try may take."""
+        return time_left(self._spent, self._context.answer)
+
+
+def time_left(spent: float, limit: float) -> float:
+    """Return the seconds that are left to all tries of a call, whose limit is that of one."""
+    return math.inf if limit == math.inf else max(0.0, 2 * limit - spent)
+
+
+def is_enough(left: float, limit: float) -> bool:
+    """Tell whether there is time enough for another try to make sense: a call that hung leaves a little less."""
+    return left == math.inf or left > limit / 2
 
 
 def patience(retry: RetryPolicy, tried: int, error: PonyError) -> float | None:

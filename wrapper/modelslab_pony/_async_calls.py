@@ -53,7 +53,7 @@ class AsyncCalls:
             self._check_open()
             try:
                 sink = _disk.open_sink(step)
-                suffix = await self._in_time(self._fetch(step, sink), self._limits.download)
+                suffix = await self._in_time(self._fetch(step, sink), self._limit(step))
                 path, content = await _whole(partial(sink.commit, suffix))
             except _http.SAVE_FAULTS as fault:
                 return _http.unsaved(self._now(), fault, self._settings)
@@ -94,7 +94,8 @@ class AsyncCalls:
 
     async def _fetch(self, step: Save, sink: _disk.Sink) -> str:
         """Follow a URL to a picture, and give that to the sink; return its suffix."""
-        until = self._now() + self._limits.download
+        limit = self._limit(step)
+        until = self._now() + limit
         url = step.url
         for _ in range(MOST_HOPS + 1):
             self._guard.check(url)
@@ -108,7 +109,7 @@ class AsyncCalls:
                     async for piece in _pieces(response):
                         landing.take(piece)
                         if self._now() > until:
-                            raise _http.too_slow(self._limits.download)
+                            raise _http.too_slow(limit)
                     return landing.end()
                 url = elsewhere
             finally:
@@ -124,8 +125,8 @@ class AsyncCalls:
                 raise _http.too_slow(seconds) from None
             raise
 
-    def _limit(self, step: Send) -> float:
-        return min(self._limits.answer, step.within)
+    def _limit(self, step: Send | Save) -> float:
+        return min(self._limits.answer if isinstance(step, Send) else self._limits.download, step.within)
 
     def _check_open(self) -> None:
         if self._client.is_closed:

@@ -52,7 +52,7 @@ class Calls:
             self._check_open()
             try:
                 sink = _disk.open_sink(step)
-                with limited(self._limits.download):
+                with limited(self._limit(step)):
                     suffix = self._fetch(step, sink)
                 path, content = sink.commit(suffix)
             except _http.SAVE_FAULTS as fault:
@@ -83,7 +83,8 @@ class Calls:
 
     def _fetch(self, step: Save, sink: _disk.Sink) -> str:
         """Follow a URL to a picture, and give that to the sink; return its suffix."""
-        until = self._now() + self._limits.download
+        limit = self._limit(step)
+        until = self._now() + limit
         url = step.url
         for _ in range(MOST_HOPS + 1):
             self._guard.check(url)
@@ -97,15 +98,15 @@ class Calls:
                     for piece in _pieces(response):
                         landing.take(piece)
                         if self._now() > until:
-                            raise _http.too_slow(self._limits.download)
+                            raise _http.too_slow(limit)
                     return landing.end()
                 url = elsewhere
             finally:
                 response.close()
         raise _http.lost_way()
 
-    def _limit(self, step: Send) -> float:
-        return min(self._limits.answer, step.within)
+    def _limit(self, step: Send | Save) -> float:
+        return min(self._limits.answer if isinstance(step, Send) else self._limits.download, step.within)
 
     def _check_open(self) -> None:
         if self._client.is_closed:

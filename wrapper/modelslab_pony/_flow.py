@@ -6,6 +6,7 @@ Whether a generation POST may be sent again is decided here, in `submit`, and no
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Generator, Mapping
 from typing import Any
 
@@ -43,7 +44,7 @@ def generate(
 
 def submit(context: Context, request: Request, fields: Mapping[str, Any]) -> Flow[Snapshot]:
     """Send a generation POST; return what the service made of it."""
-    job, _ = yield from _submit(context, request, fields, float("inf"))
+    job, _ = yield from _submit(context, request, fields, math.inf)
     return job
 
 
@@ -51,7 +52,7 @@ def fetch(context: Context, job: Snapshot, now: float) -> Flow[Snapshot]:
     """Look at a job once; passing faults are tried again."""
     tries = Tries(context, now)
     while True:
-        event = yield from _ask_about(context, job, tries.now)
+        event = yield from _ask_about(context, job, tries.now, within=tries.left)
         found = _look(event, job)
         if isinstance(found, Snapshot):
             return found
@@ -174,12 +175,12 @@ def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[
 
 
 def _ask_about(
-    context: Context, job: Snapshot, now: float, deadline: float = float("inf")
+    context: Context, job: Snapshot, now: float, deadline: float = math.inf, *, within: float = math.inf
 ) -> Generator[Step, Event, Reply | Lost]:
     """Ask with the id in the body; where a server knows no such call, with the id in the path. Both have one limit."""
-    event = yield from send("fetch", {"request_id": str(job.id)}, deadline)
+    event = yield from send("fetch", {"request_id": str(job.id)}, deadline, within=within)
     if isinstance(event, Reply) and knows_no_such_call(event):
-        left = max(0.0, context.answer - (event.at - now))
+        left = max(0.0, min(context.answer, within) - (event.at - now))
         return (yield from send("fetch_by_id", {"id": str(job.id)}, deadline, within=left))
     return event
 

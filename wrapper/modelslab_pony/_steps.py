@@ -52,6 +52,8 @@ class Save:
     """A file to make, a folder to make one in, or None for memory."""
     overwrite: bool = False
     max_bytes: int
+    within: float = math.inf
+    """Seconds that it may take, if that is less than any download may."""
     finish: Callable[[bytes], bytes] | None = field(default=None, repr=False)
     """What is done to the whole file before it gets its name."""
 
