@@ -41,12 +41,12 @@ def texts(caplog: pytest.LogCaptureFixture) -> list[str | bytes]:
     return [*known, caplog.text, *(pickle.dumps(vars(record)) for record in caplog.records if not record.exc_info)]
 
 
+@pytest.mark.usefixtures("redactor")
 @pytest.mark.parametrize("is_on", [True, False])
 def test_what_a_service_repeats_in_its_first_line_and_headers_is_logged_without_it(
-    is_on: bool, redactor: Redactor, caplog: pytest.LogCaptureFixture
+    is_on: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """httpx logs the reason phrase, at INFO; httpcore each header, at DEBUG. Without the filter both show it."""
-    assert redactor
     caplog.set_level(logging.DEBUG)
     if not is_on:
         for name in LOGGERS:
@@ -70,10 +70,10 @@ def test_a_client_does_so_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == ["said [api key]"]
 
 
+@pytest.mark.usefixtures("redactor")
 @pytest.mark.parametrize("name", LOGGERS)
-def test_each_logger_is_watched(name: str, redactor: Redactor, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_logger_is_watched(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """A filter does not see what is logged below it."""
-    assert redactor
     caplog.set_level(logging.DEBUG)
     for spelling in SPELLINGS.values():
         logging.getLogger(name).debug("%s", spelling)
@@ -81,9 +81,9 @@ def test_each_logger_is_watched(name: str, redactor: Redactor, caplog: pytest.Lo
     assert found(KEY, *texts(caplog)) == []
 
 
-def test_every_part_of_a_record_is_cleaned(redactor: Redactor, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.usefixtures("redactor")
+def test_every_part_of_a_record_is_cleaned(caplog: pytest.LogCaptureFixture) -> None:
     """Words, arguments, also those that are not shown, extras, tracebacks, stacks; the rest stays."""
-    assert redactor
     caplog.set_level(logging.DEBUG)
     log = logging.getLogger("httpx")
     log.debug("plain %s and %d", "words", 7)
@@ -94,19 +94,16 @@ def test_every_part_of_a_record_is_cleaned(redactor: Redactor, caplog: pytest.Lo
     log.debug({"key": KEY})
     log.debug("extra", extra={"header": KEY})
     log.debug("percent 100%", extra={"n": 5})
-    try:
-        raise ValueError(KEY)
-    except ValueError:
-        log.exception("fault")
+    log.error("fault", exc_info=ValueError(KEY))
     assert found(KEY, *texts(caplog)) == []
     assert caplog.records[0].args == ("words", 7)
     assert caplog.messages[:4] == ["plain words and 7", "key [api key]", "key [api key] of b'[api key]'", "cut sk-"]
     assert "ValueError: [api key]" in caplog.text
 
 
-def test_an_exception_that_holds_no_key_is_handed_on(redactor: Redactor, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.usefixtures("redactor")
+def test_an_exception_that_holds_no_key_is_handed_on(caplog: pytest.LogCaptureFixture) -> None:
     """A crash reporter wants it whole."""
-    assert redactor
     error = ValueError("other")
     logging.getLogger("httpx").error("fault", exc_info=error)
     exc_info = caplog.records[0].exc_info
@@ -119,12 +116,12 @@ class Odd:
         raise RuntimeError(KEY)
 
 
+@pytest.mark.usefixtures("redactor")
 @pytest.mark.parametrize(("said", "arguments"), [("%s", (Odd(),)), ("%d", (KEY,)), ("no place", (KEY,))])
 def test_a_record_that_cannot_be_read_is_withheld(
-    said: str, arguments: tuple[Any, ...], redactor: Redactor, caplog: pytest.LogCaptureFixture, capsys: Any
+    said: str, arguments: tuple[Any, ...], caplog: pytest.LogCaptureFixture, capsys: Any
 ) -> None:
     """Nothing is raised, and logging itself does not print its arguments to standard error."""
-    assert redactor
     handler = logging.StreamHandler(sys.stderr)
     log = logging.getLogger("httpx")
     log.addHandler(handler)
@@ -168,9 +165,9 @@ def test_threads_may_make_clients_while_others_log(redactor: Redactor, caplog: p
     assert {known() for known in _redact._FILTER._known} == set(kept)
 
 
-def test_what_is_not_logged_costs_nothing(redactor: Redactor, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("redactor")
+def test_what_is_not_logged_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The filter is not even asked."""
-    assert redactor
 
     def asked(_: object) -> bool:
         raise AssertionError

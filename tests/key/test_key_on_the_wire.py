@@ -122,7 +122,7 @@ def twice_in_the_body(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_raw, "encode", lambda name, fields, key: encode(name, {**fields, "note": key}, key))
 
 
-OFF = {
+OFF: dict[Callable[[pytest.MonkeyPatch], None], set[str]] = {
     as_a_header: {"base, head", "output", "cdn", "elsewhere"},
     in_the_url: {"base, head"},
     twice_in_the_body: {"base, elsewhere in the body"},

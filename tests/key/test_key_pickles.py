@@ -5,14 +5,17 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from modelslab_pony import ImageToImage, PonyClient, PonyError, TextToImage, errors
 from support.both import KEY
 from support.echoing import FAST, SPELLINGS, world
+from support.hosts import Answer, Asked, Said
 from support.leaks import found, walked
 from support.pictures import PICTURE
 
@@ -84,15 +87,15 @@ def test_errors_of_a_service_that_repeats_the_key_survive_without_it() -> None:
     with world() as hosts, PonyClient(KEY, base_url=hosts.url, **FAST) as pony:
         said = hosts.base.answer
         for code in (200, 400, 401, 402, 403, 404, 429, 500, 502):
-            hosts.base.answer = lambda asked, code=code: _with(said(asked), code, body)
+            hosts.base.answer = partial(_with, said, code, body)
             with pytest.raises(PonyError) as raised:
                 pony.submit(TextToImage("x"))
             content = pickle.dumps(raised.value)
             assert found(KEY, content, *walked(vars(pickle.loads(content)))) == []  # noqa: S301 - our own
 
 
-def _with(said: Any, code: int, body: Any) -> Any:
-    return type(said)(code, body, said.headers, said.reason)
+def _with(said: Answer, code: int, body: Any, asked: Asked) -> Said:
+    return evolve(said(asked), status=code, body=body)
 
 
 def test_a_key_in_a_pickle_would_be_found() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,9 +19,19 @@ import httpx
 import pytest
 from attrs import field, frozen
 
-from modelslab_pony import AsyncPonyClient, PonyClient, PonyError, TextToImage, _http, _redact
+from modelslab_pony import (
+    AsyncPonyClient,
+    InvalidRequestError,
+    PonyClient,
+    PonyError,
+    TextToImage,
+    _flow,
+    _http,
+    _redact,
+)
 from modelslab_pony._redact import Redactor, keep_out_of_logs
 from modelslab_pony._settings import Settings
+from modelslab_pony._steps import Send
 from modelslab_pony.batch import Batch
 from modelslab_pony.results import Generation
 from modelslab_pony.testing import Simulator
@@ -53,7 +64,7 @@ class Bench:
         return AsyncPonyClient(KEY, base_url=self.hosts.url, **{**FAST, **options})
 
     def errors(self, call: Callable[[PonyClient], Any], **options: Any) -> list[BaseException]:
-        with self.client(**options) as pony, pytest.raises(BaseException) as raised:
+        with self.client(**options) as pony, pytest.raises(PonyError) as raised:
             call(pony)
         return chain(raised.value)
 
@@ -76,7 +87,26 @@ def shown_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def frames_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_http, "without_frames", lambda fault: fault, raising=False)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("modelslab_pony.") and hasattr(module, "without_frames"):
+            monkeypatch.setattr(module, "without_frames", lambda fault: fault)
+
+
+def key_in_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = Settings.resolve.__func__  # type: ignore[attr-defined]  # of a class method
+
+    def careless(cls: type[Settings], api_key: Any, base_url: Any) -> Settings:
+        try:
+            return resolve(cls, api_key, base_url)  # type: ignore[no-any-return]  # likewise
+        except PonyError as error:
+            error.add_note(f"with {api_key!r} and {base_url!r}")
+            raise
+
+    def made(*given: Any) -> Any:
+        raise PonyError(f"with {given!r}, {KEY}")
+
+    monkeypatch.setattr(Settings, "resolve", classmethod(careless))
+    monkeypatch.setattr(_flow.Context, "__init__", made)
 
 
 def simulator_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,40 +295,52 @@ def cancelled_on_a_socket(bench: Bench) -> Texts:
 
 def not_to_be_written(bench: Bench) -> Texts:
     """A request that is no JSON."""
-    found = bench.errors(lambda pony: pony.submit(TextToImage("x", extra={"a": {1, 2}})), strict=False)
-    with bench.client() as pony, pytest.raises(PonyError) as raised:
-        pony._send(_http.Send(operation="text2img", fields={"a": object()}))
-    return [text for error in [*found, raised.value] for text in exception_texts(error)]
+    errors = bench.errors(lambda pony: pony.submit(TextToImage("x", extra={"a": {1, 2}})), strict=False)
+    with bench.client() as pony, pytest.raises(InvalidRequestError) as raised:
+        _http.request(Send(operation="text2img", fields={"a": object()}), pony._settings)
+    return [text for error in [*errors, raised.value] for text in exception_texts(error)]
 
 
-def cannot_be_set_up(bench: Bench) -> Texts:
-    """Each argument that is refused beside a good key, and keys that are refused."""
-    texts: Texts = []
-    wrong: list[dict[str, Any]] = [
-        {"base_url": "ftp://x"},
-        {"base_url": "http://10.0.0.1"},
-        {"base_url": f"https://gateway.example/?key={KEY}"},
-        {"base_url": f"https://gateway.example/{KEY}"},
-        {"base_url": KEY, "api_key": "https://modelslab.com/api/v6/images"},
-        {"base_url": 7},
-        {"api_key": f"{KEY}\n{KEY}"},
-        {"api_key": f"{KEY}é"},
-        {"api_key": KEY.encode()},
-        {"max_in_flight": 0},
-        {"timeout": -1},
-        {"poll": 1},
-        {"retry": 1},
-        {"http_client": 1},
-    ]
-    for options in wrong:
-        for kind in (PonyClient, AsyncPonyClient):
-            try:
-                client = kind(**{"api_key": KEY, "base_url": bench.hosts.url, **options})
-            except PonyError as error:
-                texts += exception_texts(error)
-            else:
-                texts.append(repr(client))
-    return texts
+def refused(*wrong: dict[str, Any]) -> Callable[[Bench], Texts]:
+    """Arguments of a client that are refused, or shown."""
+
+    def provoke(bench: Bench) -> Texts:
+        texts: Texts = []
+        makers: list[Callable[..., Any]] = [PonyClient, AsyncPonyClient]
+        for options in wrong:
+            for make in makers:
+                try:
+                    client = make(**{"api_key": KEY, "base_url": bench.hosts.url, **options})
+                except PonyError as error:
+                    texts += exception_texts(error)
+                else:
+                    texts.append(repr(client))
+        return texts
+
+    return provoke
+
+
+BESIDE_A_KEY: list[dict[str, Any]] = [
+    {"base_url": "ftp://x"},
+    {"base_url": "http://10.0.0.1"},
+    {"base_url": 7},
+    {"max_in_flight": 0},
+    {"timeout": -1},
+    {"poll": 1},
+    {"retry": 1},
+    {"http_client": 1},
+]
+WRONG_KEYS: list[dict[str, Any]] = [
+    {"api_key": f"{KEY}\n{KEY}"},
+    {"api_key": f"{KEY}é"},
+    {"api_key": KEY.encode()},
+]
+IN_THE_BASE_URL: list[dict[str, Any]] = [
+    {"base_url": f"https://gateway.example/?key={KEY}"},
+    {"base_url": f"https://gateway.example/{KEY}"},
+    {"base_url": f"http://10.0.0.1/{KEY}"},
+    {"base_url": KEY, "api_key": "https://modelslab.com/api/v6/images"},
+]
 
 
 def made_by(kind: str) -> Callable[[Bench], Texts]:
@@ -346,7 +388,7 @@ def batch(bench: Bench) -> Texts:
     return [*texts, *file_texts(bench.folder), *log]
 
 
-def simulators_page(bench: Bench) -> Texts:
+def simulators_page(_: Bench) -> Texts:
     """What people see of the simulator, what another process is told, and what it prints and shows of itself."""
     log: Texts = []
     standing_in = Simulator(eta=0, key=KEY, log=lambda call, answer: log.extend((repr(call), repr(answer))))
@@ -394,7 +436,9 @@ PLACES = {
     "a hook": Place(ended_by_a_hook, frames_kept),
     "a time limit": Place(cancelled_on_a_socket, frames_kept),
     "no JSON": Place(not_to_be_written, shown_settings),
-    "no client": Place(cannot_be_set_up, shown_settings),
+    "an argument beside the key": Place(refused(*BESIDE_A_KEY), key_in_frames),
+    "a key that is none": Place(refused(*WRONG_KEYS), key_in_frames),
+    "a base URL that holds the key": Place(refused(*IN_THE_BASE_URL), key_in_frames),
 }
 
 

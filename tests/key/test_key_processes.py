@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -35,7 +36,9 @@ def hosts() -> Iterator[World]:
         yield made
 
 
-def run(hosts: World, folder: Path, *arguments: str, off: bool = False, **change: str) -> tuple[int, list[str | bytes]]:
+def run(
+    hosts: World, folder: Path, *arguments: str, off: bool = False, change: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, list[str | bytes]]:
     """Run Python in a folder, where it also has its temporary files; return its code, and all that it left."""
     (folder / "tmp").mkdir(exist_ok=True)
     (folder / "site").mkdir(exist_ok=True)
@@ -88,13 +91,12 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("python", [(), ("-X", "dev")], ids=["plain", "dev"])
-def test_the_command_shows_no_key(way: str, python: tuple[str, ...], hosts: World, tmp_path: Path) -> None:
-    """However it ends: on its screen, in what it writes, in temporary files; with Python's developer mode too."""
+def test_the_command_shows_no_key(way: str, hosts: World, tmp_path: Path) -> None:
+    """However it ends: on its screen, in what it writes, in temporary files; in Python's developer mode."""
     arguments, code, said = WAYS[way]
     change = _prepared(hosts, said)
     (tmp_path / "rows.txt").write_text("a lighthouse\n", "utf-8")
-    ended, texts = run(hosts, tmp_path, *python, *PONY, *arguments, **change)
+    ended, texts = run(hosts, tmp_path, "-X", "dev", *PONY, *arguments, change=change)
     assert ended == code, texts[:2]
     assert found(KEY, *texts) == []
     assert found(KEY[:9], *map(str, hosts.base.asked)) or said == "closed" or code in {2, 11}
@@ -115,7 +117,7 @@ def test_a_command_without_its_defence_would_show_it(way: str, hosts: World, tmp
     """The search looks where it would be."""
     arguments, _, said = WAYS[way]
     change = _prepared(hosts, said)
-    _, texts = run(hosts, tmp_path, *PONY, *arguments, off=True, **change)
+    _, texts = run(hosts, tmp_path, *PONY, *arguments, off=True, change=change)
     assert found(KEY, *texts)
 
 
@@ -264,7 +266,7 @@ def test_asyncios_debug_mode_shows_no_key(hosts: World, tmp_path: Path) -> None:
         "        await asyncio.wait([task], timeout=0.01)\n        task.cancel()\n"
         "        await asyncio.wait([task])\n        await pony.balance()\nasyncio.run(main())\n"
     )
-    code, texts = run(hosts, tmp_path, "-c", program, PYTHONASYNCIODEBUG="1")
+    code, texts = run(hosts, tmp_path, "-c", program, change={"PYTHONASYNCIODEBUG": "1"})
     assert code == 0, texts[:2]
     assert b"Executing <" in bytes(texts[1])  # type: ignore[arg-type]  # likewise
     assert found(KEY, *texts) == []

@@ -7,6 +7,7 @@ import contextlib
 import html
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import quote
 
 from attrs import frozen
@@ -16,7 +17,7 @@ from support.both import KEY
 from support.hosts import Asked, Host, Said, listening
 from support.pictures import picture
 
-FAST = {"poll": PollPolicy(min_delay=0.01, max_delay=0.02), "retry": RetryPolicy(attempts=1)}
+FAST: dict[str, Any] = {"poll": PollPolicy(min_delay=0.01, max_delay=0.02), "retry": RetryPolicy(attempts=1)}
 NUMBERED = "".join(f"\\u{ord(character):04x}" for character in KEY)
 SPELLINGS = {
     "plain": KEY,
@@ -95,7 +96,7 @@ def world(kind: str = "PNG") -> Iterator[World]:
 def answer(made: World, asked: Asked) -> Said:
     """Answer as the service would, and repeat the key."""
     call = asked.path.partition("?")[0].rsplit("/", 1)[-1]
-    by_call = {
+    by_call: dict[str, dict[str, Any]] = {
         "fetch": {
             "status": "success",
             "output": [f"{made.output.url}/{KEY}/a.png"],

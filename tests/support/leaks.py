@@ -122,21 +122,21 @@ def walked(value: Any, depth: int = 0) -> Iterator[str | bytes]:
         yield repr(value)
     except Exception as refused:  # noqa: BLE001 - a reporter goes on
         yield repr(refused)
-    if depth >= DEEPEST:
-        return
     if isinstance(value, str | bytes | bytearray | memoryview):
         yield value if isinstance(value, str) else bytes(value)
-    elif isinstance(value, Mapping):
-        for name, part in list(value.items()):
-            yield from walked(name, depth + 1)
+    elif depth < DEEPEST:
+        for part in _parts(value):
             yield from walked(part, depth + 1)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for part in list(value):
-            yield from walked(part, depth + 1)
-    elif attrs.has(type(value)):
-        for item in attrs.fields(type(value)):
-            if item.repr:
-                yield from walked(getattr(value, item.name, None), depth + 1)
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        return [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
+    if attrs.has(type(value)):
+        return [getattr(value, item.name, None) for item in attrs.fields(type(value)) if item.repr]
+    return []
 
 
 def rich_text(error: BaseException) -> str:
@@ -146,8 +146,8 @@ def rich_text(error: BaseException) -> str:
         error,
         error.__traceback__,
         show_locals=True,
-        locals_max_length=None,
-        locals_max_string=None,
+        locals_max_length=10_000,
+        locals_max_string=100_000,
     )
     for stack in shown.trace.stacks:
         stack.frames = [frame for frame in stack.frames if not Path(frame.filename).is_relative_to(TESTS)]
