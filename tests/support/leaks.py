@@ -24,6 +24,8 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 TESTS = Path(__file__).parent.parent
+STANDING_IN = {"handle_request", "handle_async_request", "hook"}
+"""What stands in for code of an application's own, below ours; other frames of tests know the key by right."""
 DEEPEST = 6
 ROUNDS = 5
 """Of undoing: JSON within JSON, a URL within HTML."""
@@ -107,13 +109,17 @@ def exception_texts(error: BaseException) -> Iterator[str | bytes]:
 
 
 def frames(trace: TracebackType | None) -> Iterator[str | bytes]:
-    """Yield the locals of each frame, as a crash reporter reads them; frames of tests know the key by right."""
+    """Yield the locals of each frame, as a crash reporter reads them."""
     while trace is not None:
-        if not Path(trace.tb_frame.f_code.co_filename).is_relative_to(TESTS):
+        if _is_searched(trace.tb_frame.f_code.co_filename, trace.tb_frame.f_code.co_name):
             place = f"{trace.tb_frame.f_code.co_qualname}: "
             for name, value in trace.tb_frame.f_locals.items():
                 yield from (f"{place}{name} = {text}" if isinstance(text, str) else text for text in walked(value))
         trace = trace.tb_next
+
+
+def _is_searched(file: str, function: str) -> bool:
+    return function in STANDING_IN or not Path(file).is_relative_to(TESTS)
 
 
 def walked(value: Any, depth: int = 0) -> Iterator[str | bytes]:
@@ -150,7 +156,7 @@ def rich_text(error: BaseException) -> str:
         locals_max_string=100_000,
     )
     for stack in shown.trace.stacks:
-        stack.frames = [frame for frame in stack.frames if not Path(frame.filename).is_relative_to(TESTS)]
+        stack.frames = [frame for frame in stack.frames if _is_searched(frame.filename, frame.name)]
     console = Console(file=io.StringIO(), width=100_000)
     console.print(shown)
     file = console.file
