@@ -22,6 +22,7 @@ from modelslab_pony.batch import AsyncBatch, Batch, Worker
 from modelslab_pony.cli._app import app
 from modelslab_pony.testing import Simulator
 from support.both import KEY
+from support.echoing import FAST
 
 PACKAGE = Path(modelslab_pony.__file__).parent
 ENVIRONMENT = {"MODELSLAB_API_KEY", "MODELSLAB_BASE_URL", "PONY_DATABASE"}
@@ -156,7 +157,7 @@ def test_a_server_without_a_certificate_for_its_name_hears_no_key(strict: bool) 
         thread = threading.Thread(target=serve)
         thread.start()
         url = f"https://127.0.0.1:{server.getsockname()[1]}"
-        options: dict[str, Any] = {"base_url": url, "strict": strict, "timeout": 5}
+        options: dict[str, Any] = {"base_url": url, "strict": strict, "timeout": 5, **FAST}
         with PonyClient(KEY, **options) as pony, pytest.raises(TransportError, match="no connection was made"):
             pony.submit(TextToImage("x"))
         thread.join()
