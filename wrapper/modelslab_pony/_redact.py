@@ -7,7 +7,6 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from threading import Lock
 from weakref import ref
 
 REDACTED = "[api key]"
@@ -105,14 +104,13 @@ class KeyFilter(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._known: tuple[ref[Redactor], ...] = ()  # replaced, never changed: it is read without a lock
-        self._lock = Lock()
+        # Each step on it is one that no other thread comes between.
+        self._known: dict[int, ref[Redactor]] = {}
 
     def add(self, redactor: Redactor) -> None:
         """Look for a key for as long as its redactor lives."""
-        with self._lock:
-            living = [known for known in self._known if known() not in {None, redactor}]
-            self._known = (*living, ref(redactor))
+        known, number = self._known, id(redactor)
+        known[number] = ref(redactor, lambda _: known.pop(number, None))
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record through, without a key; one that cannot be read, without its words."""
@@ -139,7 +137,7 @@ class KeyFilter(logging.Filter):
         return any(self._without(text) != text for text in texts)
 
     def _without(self, text: str) -> str:
-        for known in self._known:
+        for known in list(self._known.values()):
             redactor = known()
             if redactor is not None:
                 text = redactor.text(text)
