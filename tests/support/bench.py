@@ -32,7 +32,6 @@ class Bench:
     redactor: Redactor = field(factory=lambda: Redactor(KEY))
 
     def __attrs_post_init__(self) -> None:
-        keep_out_of_logs(self.redactor)  # also for clients that a batch makes
 
     def client(self, **options: Any) -> PonyClient:
         return PonyClient(KEY, base_url=self.hosts.url, **{**FAST, **options})

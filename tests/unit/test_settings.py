@@ -12,19 +12,19 @@ from modelslab_pony._settings import DEFAULT_BASE_URL, Secret, Settings, checked
 
 def test_arguments_come_before_the_environment_and_that_before_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """Key and base URL each have three sources."""
-    assert Settings.resolve(Secret("k"), None).base_url == DEFAULT_BASE_URL
+    assert Settings.resolve(Secret("k"), Secret(None)).base_url == DEFAULT_BASE_URL
     monkeypatch.setenv("MODELSLAB_API_KEY", " from-env\n")
     monkeypatch.setenv("MODELSLAB_BASE_URL", "https://env.example/v6/")
-    settings = Settings.resolve(Secret(None), None)
+    settings = Settings.resolve(Secret(None), Secret(None))
     assert (settings.key, settings.base_url) == ("from-env", "https://env.example/v6")
-    assert Settings.resolve(Secret("mine"), "https://arg.example").base_url == "https://arg.example"
+    assert Settings.resolve(Secret("mine"), Secret("https://arg.example")).base_url == "https://arg.example"
 
 
 @pytest.mark.parametrize("key", [None, "", "  "])
 def test_without_a_key_the_way_to_one_is_named(key: str | None) -> None:
     """Before anything is sent."""
     with pytest.raises(ConfigurationError, match="MODELSLAB_API_KEY"):
-        Settings.resolve(Secret(key), None)
+        Settings.resolve(Secret(key), Secret(None))
 
 
 @pytest.mark.parametrize(
@@ -42,25 +42,25 @@ def test_without_a_key_the_way_to_one_is_named(key: str | None) -> None:
 def test_a_base_url_that_cannot_be_one_is_refused(url: str) -> None:
     """The error shows what was given and what it should look like."""
     with pytest.raises(ConfigurationError, match="has to look like"):
-        Settings.resolve(Secret("k"), url)
+        Settings.resolve(Secret("k"), Secret(url))
 
 
 @pytest.mark.parametrize("url", ["http://modelslab.com", "http://10.0.0.1", "http://127.evil.example"])
 def test_the_key_is_not_sent_unencrypted(url: str) -> None:
     """http is for this machine only."""
     with pytest.raises(ConfigurationError, match="unencrypted"):
-        Settings.resolve(Secret("k"), url)
+        Settings.resolve(Secret("k"), Secret(url))
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:4010", "http://localhost:4010/x", "http://[::1]:4010"])
 def test_http_to_this_machine_is_allowed(url: str) -> None:
     """A mock server has no certificate."""
-    assert Settings.resolve(Secret("k"), url).base_url == url
+    assert Settings.resolve(Secret("k"), Secret(url)).base_url == url
 
 
 def test_the_key_is_not_shown() -> None:
     """Neither by repr nor by str."""
-    settings = Settings.resolve(Secret("sk-planted-0123456789"), None)
+    settings = Settings.resolve(Secret("sk-planted-0123456789"), Secret(None))
     assert "planted" not in repr(settings) + str(settings)
 
 
@@ -95,5 +95,5 @@ def test_at_least_one_call_may_be_in_flight(value: Any) -> None:
 def test_a_password_in_the_base_url_is_refused_and_not_repeated(url: str) -> None:
     """Neither in the error nor in a repr."""
     with pytest.raises(ConfigurationError, match="user name or password") as raised:
-        Settings.resolve(Secret("k"), url)
+        Settings.resolve(Secret("k"), Secret(url))
     assert "hunter2" not in str(raised.value)

@@ -7,6 +7,7 @@ import math
 import threading
 import traceback
 from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import httpx
@@ -74,6 +75,8 @@ def own_client(kind: type[C], settings: Settings, max_in_flight: int) -> C:
         "trust_env": not settings.is_local,
         "limits": httpx.Limits(max_connections=max_in_flight, max_keepalive_connections=max_in_flight),
         "headers": {"User-Agent": f"modelslab-pony/{__version__}"},
+        # None is kept or sent: an answer may put the key into one.
+        "cookies": CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
     }
     try:
         return kind(**options)

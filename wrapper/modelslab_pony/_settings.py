@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from modelslab_pony._addresses import is_this_machine
-from modelslab_pony._redact import Redactor
+from modelslab_pony._redact import Redactor, keep_out_of_logs
 from modelslab_pony._rules import shown
 from modelslab_pony.errors import ConfigurationError, InvalidRequestError, JobId
 
@@ -30,7 +30,7 @@ DEFAULT_IN_FLIGHT = 16
 
 @frozen
 class Secret:
-    """Holds a key where a traceback may show a frame's variables."""
+    """Holds a key, or what it was mistaken for, where a traceback may show a frame's variables."""
 
     given: Any = field(repr=False)
 
@@ -63,15 +63,17 @@ class Settings:
         return is_this_machine(urlsplit(self.base_url).hostname or "")
 
     @classmethod
-    def resolve(cls, api_key: Secret, base_url: str | None) -> Settings:
+    def resolve(cls, api_key: Secret, base_url: Secret) -> Settings:
         """Take the arguments, else the environment, else the default; refuse what cannot work."""
-        if not isinstance(base_url, str | None):
-            raise ConfigurationError(f"base_url must be a text, not {type(base_url).__name__}")
-        problem = _problem(api_key)
+        if not isinstance(base_url.given, str | None):
+            raise ConfigurationError(f"base_url must be a text, not {type(base_url.given).__name__}")
+        place = Secret(base_url.given or os.environ.get("MODELSLAB_BASE_URL") or DEFAULT_BASE_URL)
+        problem = _problem(api_key) or _problem_of_url(place, api_key)
         if problem:
             raise ConfigurationError(problem)
-        url = _base_url(base_url or os.environ.get("MODELSLAB_BASE_URL") or DEFAULT_BASE_URL)
-        return cls(base_url=url, key=_stripped(api_key))
+        settings = cls(base_url=_plain(place), key=_stripped(api_key))
+        keep_out_of_logs(settings.redactor)
+        return settings
 
 
 def _problem(api_key: Secret) -> str:
@@ -91,26 +93,31 @@ def _stripped(api_key: Secret) -> str:
     return (given if given is not None else os.environ.get("MODELSLAB_API_KEY", "")).strip()
 
 
-def _base_url(given: str) -> str:
-    url = given.strip().rstrip("/")
+def _plain(place: Secret) -> str:
+    url: str = place.given
+    return url.strip().rstrip("/")
+
+
+def _problem_of_url(place: Secret, api_key: Secret) -> str:
+    """Return why a base URL cannot be used. Neither is this raised here."""
+    url, given = _plain(place), place.given
     try:
         parts = urlsplit(url)
         host = parts.hostname
         parts.port  # noqa: B018 - a bad port raises here and not at the first call
     except ValueError:
         host = None
-    is_plain = url.isprintable() and not any(character.isspace() for character in url)
+    if Redactor(_stripped(api_key)).text(given) != given:
+        return f"the base URL holds the API key, which travels in the body: it has to look like {DEFAULT_BASE_URL}"
     if "@" in url:
-        raise ConfigurationError("the base URL holds a user name or password, which the service does not take")
+        return "the base URL holds a user name or password, which the service does not take"
+    is_plain = url.isprintable() and not any(character.isspace() for character in url)
     if not host or not is_plain or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
-        message = f"the base URL {given!r} cannot be used: it has to look like {DEFAULT_BASE_URL}"
-        raise ConfigurationError(message)
+        said = repr(given) if "://" in given else "that was given"
+        return f"the base URL {said} cannot be used: it has to look like {DEFAULT_BASE_URL}"
     if parts.scheme == "http" and not is_this_machine(host):
-        message = (
-            f"the base URL {given!r} would send the API key unencrypted: use https (http is for this machine only)"
-        )
-        raise ConfigurationError(message)
-    return url
+        return f"the base URL {given!r} would send the API key unencrypted: use https (http is for this machine only)"
+    return ""
 
 
 def seconds(name: str, value: Any) -> float:

@@ -74,9 +74,9 @@ class AsyncPonyClient:
         max_in_flight: int = DEFAULT_IN_FLIGHT,
         strict: bool = True,
     ) -> None:
-        secret = Secret(api_key)
-        del api_key  # a traceback with locals would show it
-        self._settings = Settings.resolve(secret, base_url)
+        key, place = Secret(api_key), Secret(base_url)
+        del api_key, base_url  # a traceback with locals would show them
+        self._settings = Settings.resolve(key, place)
         most = checked_in_flight(max_in_flight)
         self._uploads = Uploads(asyncio.Lock)
         self._strict = strict
