@@ -14,7 +14,7 @@ import pytest
 from modelslab_pony.cli._exits import _CODES
 from prism_image import ROOT, VERSION
 
-SKIPPED = {".git", ".venv", "node_modules", "out", "dist"}
+SKIPPED = {".git", ".venv", ".venv-audit", "node_modules", "out", "dist"}
 TEXTS = [
     path
     for path in ROOT.rglob("*")
@@ -46,6 +46,29 @@ def test_prism_is_pinned_exactly_and_alike() -> None:
     (node,) = PROJECT["dependency-groups"]["prism"]
     needed = lock["packages"]["node_modules/@stoplight/prism-cli"]["engines"]["node"].removeprefix(">=")
     assert _numbers(node.partition("==")[2]) >= _numbers(needed)
+
+
+def test_nothing_that_is_fetched_runs_scripts_or_changes_by_itself() -> None:
+    """npm installs without scripts, each of its packages by checksum; GitHub's actions are named by commit."""
+    assert "ignore-scripts=true" in (ROOT / ".npmrc").read_text("utf-8").split()
+    planned = subprocess.run(
+        ["make", "-nB", "node_modules/stamp"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "npm ci --ignore-scripts" in planned.stdout
+    packages = json.loads((ROOT / "package-lock.json").read_text("utf-8"))["packages"]
+    assert all(package.get("integrity") for name, package in packages.items() if name)
+    workflows = [path.read_text("utf-8") for path in (ROOT / ".github" / "workflows").glob("*.yml")]
+    actions = [found for text in workflows for found in re.findall(r"uses: (\S+)", text)]
+    assert actions
+    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action) for action in actions), actions
+
+
+def test_the_audit_looks_at_everything_and_fails_if_it_cannot_ask() -> None:
+    """Python's packages and npm's; what could not be looked up is no clean bill."""
+    planned = subprocess.run(["make", "-n", "audit"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "pip-audit --strict" in planned
+    assert "npm audit" in planned
+    assert " --quiet list" not in planned  # which would list nothing
 
 
 def test_tools_are_pinned_exactly_and_dependencies_by_range() -> None:
@@ -86,7 +109,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def test_make_test_runs_every_suite() -> None:
     """And the checks before them; CI runs it, then the Prism suites again in Docker, and the demo."""
     planned = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for folder in ("unit", "client", "simulator", "batch", "project"):
+    for folder in ("unit", "client", "key", "simulator", "batch", "reliability", "project"):
         assert f"pytest tests/{folder}" in planned
     for path in (ROOT / "tests" / "contract").glob("test_*.py"):
         assert f"tests/contract/{path.name}" in planned

@@ -13,7 +13,7 @@ import pytest
 from attrs import field, frozen
 
 from modelslab_pony import AsyncPonyClient, PonyClient, PonyError, _redact
-from modelslab_pony._redact import Redactor, keep_out_of_logs
+from modelslab_pony._redact import Redactor
 from modelslab_pony._settings import Settings
 from modelslab_pony.testing._core import Core
 from support.both import KEY
@@ -30,8 +30,6 @@ class Bench:
     hosts: World
     folder: Path
     redactor: Redactor = field(factory=lambda: Redactor(KEY))
-
-    def __attrs_post_init__(self) -> None:
 
     def client(self, **options: Any) -> PonyClient:
         return PonyClient(KEY, base_url=self.hosts.url, **{**FAST, **options})
