@@ -16,7 +16,7 @@ from modelslab_pony.results import AsyncGeneration, AsyncJobStatus, Generation, 
 from support.both import KEY
 from support.fuzz.play import JOB, WAIT, Exchange, Trip
 from support.fuzz.said import Said, said
-from support.fuzz.wires import MAX_REAL, Wire
+from support.fuzz.wires import BYTES, MAX_REAL, Wire
 
 TEXT_BOUND = 2_000
 """Characters of an error's text."""
@@ -24,7 +24,7 @@ BODY_BOUND = 150_000
 """Characters and values of an error's body."""
 MESSAGE_BOUND = 100_000
 REAL_BOUND = 20.0
-"""Seconds that a trip may take."""
+"""Seconds of a processor that a trip may take; what hangs is ended by the test's own limit."""
 MOST_REQUESTS = {"generate": 100, "accepted": 100, "wait": 100, "upload": 110, "read": 150, "save": 150}
 """Requests of a trip; for what is not named, three tries at two addresses."""
 GENERATIONS = {"text2img", "img2img"}
@@ -37,6 +37,15 @@ RESULTS: dict[str, tuple[type, ...]] = {
     "read": (bytes,),
     "save": (bytes,),
 }
+KINDS: dict[int, type[errors.APIError]] = {
+    401: errors.AuthenticationError,
+    402: errors.InsufficientCreditsError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    422: errors.BadRequestError,
+    429: errors.RateLimitError,
+}
+"""What a refusal in the service's own words is, by its HTTP status."""
 _CLASSES = {kind for kind in vars(errors).values() if isinstance(kind, type)}
 _OURS = (errors.ConfigurationError, errors.InvalidRequestError)
 
@@ -56,7 +65,7 @@ def judge(trip: Trip) -> None:
     no connection was made; if its answer is neither a refusal nor an acceptance, it is unknown. All
     this within the time of the caller, and a bounded number of requests.
     """
-    _check(trip.real < REAL_BOUND, f"took {trip.real:.1f} s of real time")
+    _check(trip.real < REAL_BOUND, f"took {trip.real:.1f} s of a processor")
     most = WAIT + MAX_REAL if trip.journey in {"wait", "generate", "accepted"} else 10 * MAX_REAL
     _check(trip.virtual <= most + 0.001, f"took {trip.virtual} s of the clock")
     _check(len(trip.exchanges) <= MOST_REQUESTS.get(trip.journey, 6), f"made {len(trip.exchanges)} requests")
@@ -178,12 +187,13 @@ def _judge_error(trip: Trip, error: BaseException) -> None:
     _check(text.isprintable(), f"an error that cannot be shown: {text[:300]!r}")
     _check("Traceback" not in text, text)
     carried = pickle.dumps(error)
-    _check(KEY.encode() not in carried, "the key is in the error")
+    hides_key = any(_garbles_key(exchange.wire) for exchange in trip.exchanges)
+    _check(hides_key or KEY.encode() not in carried, "the key is in the error")
     again = pickle.loads(carried)  # noqa: S301 - written a line above
     _check(type(again) is type(error) and str(again) == text, "an error that does not travel")
     link: BaseException | None = error
     while link is not None:
-        _check(KEY not in repr(link), "the key is in what caused the error")
+        _check(hides_key or KEY not in repr(link), "the key is in what caused the error")
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     if isinstance(error, errors.APIError):
         _judge_api_error(error, trip.exchanges[-1])
@@ -200,12 +210,31 @@ def _judge_api_error(error: errors.APIError, last: Exchange) -> None:
     field_errors = getattr(error, "errors", {})
     _check(_size(dict(field_errors)) <= BODY_BOUND, "field errors without bound")
     answer = said(last.wire)
+    document = answer.document
+    if last.place == "fetch" or (last.place in GENERATIONS and answer.ids):
+        is_lost = isinstance(error, errors.NotFoundError) and answer.kind == "failed"
+        _check(answer.kind not in {"done", "pending", "failed"} or is_lost, f"{answer} became {error!r:.300}")
+    if answer.kind == "refused" and answer.is_plain and isinstance(document, dict) and _says_no(document):
+        expected = KINDS.get(last.wire.code, errors.ServerError if last.wire.code >= 500 else errors.APIError)
+        _check(isinstance(error, expected), f"HTTP {last.wire.code} became {error!r:.300}")
+        is_known = not 300 <= last.wire.code < 400 and last.wire.code >= 200
+        _check(not (is_known and isinstance(error, errors.UnexpectedResponseError)), f"a refusal became {error!r:.300}")
     if answer.is_plain:
         _check(error.body == answer.document, f"said {answer.document!r:.300}, kept {error.body!r:.300}")
     elif answer.kind in {"odd", "refused"} and answer.document is None and last.wire.plain is not None:
         _check(isinstance(error.body, str), f"kept {error.body!r:.300}")
         if "echo" not in {name for name, _ in last.wire.recipe.changes}:
             _check(error.body[:200] == last.wire.plain[:2000].decode("utf-8", "replace")[:200], "kept something else")
+
+
+def _garbles_key(wire: Wire) -> bool:
+    """Tell whether an answer repeats the key in bytes that are no text; see tests/fuzz/test_breaks.py."""
+    names = {name for name, _ in wire.recipe.changes}
+    return "echo" in names and bool(names & set(BYTES))
+
+
+def _says_no(document: dict[str, Any]) -> bool:
+    return str(document.get("status")).strip().lower() in {"error", "failed"}
 
 
 def _size(value: Any) -> int:

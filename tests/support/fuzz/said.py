@@ -56,7 +56,7 @@ def said(wire: Wire) -> Said:
         refused = wire.code in REFUSALS
         return Said("refused" if refused else "odd", may_repeat=wire.code == 429)
     if _depth(document) > DEEPEST:
-        return UNCLEAR
+        return UNCLEAR if wire.code != 429 else LIMITED
     is_plain = len(wire.plain) < 20_000 and KEY not in repr(document) and not has_doubles
     if not isinstance(document, dict):
         kind = "refused" if wire.code in REFUSALS else "odd"
