@@ -33,19 +33,19 @@ OFTEN = [
 ]
 """Answers about jobs, which are where the money is."""
 NUMBER = st.integers(0, 2**20)
-CHANGES = st.tuples(st.sampled_from([*documents.CHANGES, *documents.CHANGES, *wires.BYTES]), NUMBER)
+CHANGES = st.tuples(st.sampled_from([*documents.CHANGES, *documents.CHANGES, *["twice"] * 4, *wires.BYTES]), NUMBER)
 RECIPES = st.builds(
     Recipe,
     base=st.sampled_from(["success", "processing", *OFTEN * 6, *wires.BASES]),
     changes=st.lists(CHANGES, max_size=3).map(tuple),
-    coat=st.tuples(st.sampled_from(["none"] * 12 + list(wires.COATS)), NUMBER),
-    code=st.sampled_from(wires.CODES * 2 + [None] * 40),
-    head=st.tuples(st.sampled_from(["none"] * 6 + list(wires.HEADS)), NUMBER),
-    end=st.sampled_from(wires.ENDS * 2),
+    coat=st.tuples(st.sampled_from(["none"] * 40 + list(wires.COATS)), NUMBER),
+    code=st.sampled_from([*wires.CODES, *[None] * 80]),
+    head=st.tuples(st.sampled_from(["none"] * 12 + list(wires.HEADS)), NUMBER),
+    end=st.sampled_from(["whole"] * 20 + wires.ENDS),
 )
 EXAMPLES = st.builds(
     Example,
-    journey=st.sampled_from(list(JOURNEYS)),
+    journey=st.sampled_from([*JOURNEYS, "submit", "generate", "accepted", "fetch", "wait"]),
     recipes=st.lists(RECIPES, min_size=1, max_size=8).map(tuple),
     ending=st.sampled_from(ENDINGS),
 )

@@ -233,23 +233,9 @@ PLACES_THAT_BREAK = [b"data:text/plain,x", b"javascript:1", b"https://xn--\xc3\x
 COOKIES_THAT_BREAK = [b"\xff=\xff"]
 """After which httpx can make no further request."""
 PLACES = [
-    *(
-        b"",
-        b"/",
-        b"https://elsewhere.example/a.png",
-        b"//elsewhere.example",
-        b"ftp://x.example/",
-        b"https://[",
-        b"\xff",
-    ),
-    *(
-        b"http://a b/",
-        b"https://images.example:99999/",
-        b"https://xn--\xc3\xa9/",
-        b"data:text/plain,x",
-        b"javascript:1",
-    ),
-    *(b"https://" + b"a" * 300 + b".example/", b"?" + KEY.encode()),
+    *(b"", b"/", b"https://elsewhere.example/a.png", b"//elsewhere.example", b"ftp://x.example/", b"https://["),
+    *(b"\xff", b"http://a b/", b"https://images.example:99999/"),
+    *(b"https://" + b"a" * 300 + b".example/", b"x" * 3_000, b"?" + KEY.encode()),
 ]
 
 
