@@ -8,7 +8,7 @@ NODE_PATH_FIRST := PATH="$(abspath $(BIN)):$$PATH"
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types unit client key simulator batch reliability contract journeys project \
+.PHONY: help setup demo test check lint types unit client answers fuzz key simulator batch reliability contract journeys project \
         bench-simulator bench-batch generate check-generated regenerate mock prism-image audit clean
 
 # A replacement of files that was decided, and then cut off, is carried out before anything looks at them.
@@ -51,7 +51,7 @@ node_modules/stamp: package.json package-lock.json $(VENV)/dev.stamp
 demo: $(VENV)/base.stamp ## make one image from a prompt, without key or cost
 	@$(BIN)/python scripts/demo.py
 
-test: check unit client key simulator batch reliability contract journeys project ## every check and every suite
+test: check unit client answers key simulator batch reliability contract journeys project ## every check and every suite
 
 # --- its parts ----------------------------------------------------------------
 
@@ -73,9 +73,15 @@ client: $(VENV)/dev.stamp ## both clients, the command and the simulator: script
 key: $(VENV)/dev.stamp ## the API key, looked for wherever it could have gone
 	$(BIN)/pytest tests/key
 
+answers: $(VENV)/dev.stamp ## 2,000 odd answers for each client, always the same ones
+	$(BIN)/pytest tests/fuzz
+
+fuzz: $(VENV)/dev.stamp ## 100,000 odd answers for each client, others each time (FUZZ_ANSWERS=, FUZZ_SEED=)
+	$(BIN)/python scripts/fuzz.py
+
 simulator: $(VENV)/dev.stamp ## the simulator on the wire and in a browser; Schemathesis holds it to the spec
 	$(BIN)/pytest tests/simulator
-	$(BIN)/python scripts/fuzz.py
+	$(BIN)/python scripts/schemathesis_run.py
 
 batch: $(VENV)/dev.stamp ## batches: runs, kills, a fleet on PostgreSQL, the gallery in a browser
 	$(BIN)/pytest tests/batch

@@ -109,11 +109,11 @@ def _numbers(version: str) -> tuple[int, ...]:
 def test_make_test_runs_every_suite() -> None:
     """And the checks before them; CI runs it, then the Prism suites again in Docker, and the demo."""
     planned = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for folder in ("unit", "client", "key", "simulator", "batch", "reliability", "project"):
+    for folder in ("unit", "client", "fuzz", "key", "simulator", "batch", "reliability", "project"):
         assert f"pytest tests/{folder}" in planned
     for path in (ROOT / "tests" / "contract").glob("test_*.py"):
         assert f"tests/contract/{path.name}" in planned
-    for check in ("ruff check", "ruff format --check", "mypy", "generate.py --check", "scripts/fuzz.py"):
+    for check in ("ruff check", "ruff format --check", "mypy", "generate.py --check", "scripts/schemathesis_run.py"):
         assert check in planned
     for place in (".ci/run", ".github/workflows/ci.yml"):
         text = (ROOT / place).read_text("utf-8")

@@ -242,10 +242,12 @@ def test_a_list_of_words_is_a_message() -> None:
 
 
 def test_a_long_message_is_cut_in_the_errors_text_and_kept_beside_it() -> None:
-    """Five megabytes do not belong on one line."""
-    error = refused({"status": "error", "message": "x" * 5_000_000})
+    """Five megabytes do not belong on one line, nor into an error; what is kept is bounded."""
+    error = refused({"message": "x" * 5_000_000, "status": "error"})
     assert len(str(error)) < 1_000
-    assert len(error.message) == 5_000_000
+    assert len(error.message) == BODY_KEPT
+    assert error.body["status"] == "error"
+    assert 10_000 < len(error.body["message"]) <= BODY_KEPT
 
 
 @pytest.mark.parametrize("output", ["queued", ["null"], ["ftp://x.example/a.png"], ["//x.example/a.png"]])
@@ -304,3 +306,84 @@ def test_a_key_that_is_repeated_is_no_refusal_of_the_key() -> None:
     body = {"status": "error", "message": "Model not found: [api key]"}
     assert type(refused(body, 200)) is errors.NotFoundError
     assert type(refused({"status": "error", "message": "Invalid API key"}, 200)) is errors.AuthenticationError
+
+
+@pytest.mark.parametrize("numeral", ["9" * 5000, "-" + "9" * 5000])
+def test_an_integer_of_any_length_costs_no_job(numeral: str) -> None:
+    """Python refuses to read one of more than 4300 digits; the job's id stands beside it all the same."""
+    content = f'{{"status": "processing", "id": 7, "eta": {numeral}, "meta": {{"seed": {numeral}}}}}'.encode()
+    job = snapshot(reply(content))
+    assert (job.id, job.eta, job.seed, job.meta) == (7, None, None, {"seed": None})
+
+
+@pytest.mark.parametrize("first", ["success", "processing"])
+def test_statuses_that_contradict_each_other_are_no_refusal(first: str) -> None:
+    """A POST that one of them says was accepted must not be sent again; with an id, the job can be asked about."""
+    content = f'{{"status": "{first}", "status": "error", "message": "Rate limit exceeded"}}'.encode()
+    for code in (200, 429, 500):
+        error = refused(content, code)
+        assert not isinstance(error, errors.RateLimitError)
+        assert is_refusal(error) is False
+    assert snapshot(reply(content[:-1] + b', "id": 7}')).status == "processing"
+
+
+@pytest.mark.parametrize("second", ['""', "null", '"\\u0000"', "[]"])
+def test_an_id_that_is_said_twice_is_not_lost(second: str) -> None:
+    """What is no id does not take the place of one."""
+    assert snapshot(reply(f'{{"id": 7, "status": "processing", "id": {second}}}'.encode())).id == 7
+
+
+@pytest.mark.parametrize("given", [10**30, 1e300, -(10**30), "x" * 201])
+def test_an_id_of_no_usable_size_is_none(given: Any) -> None:
+    """It could not be asked about, and would fill every text that names it."""
+    assert snapshot(reply({"status": "processing", "id": given})).id is None
+
+
+@pytest.mark.parametrize(
+    "url", ["https://x.example/\ud800.png", "https://x.example/\x1b[2J", "https://x.example/" + "a" * 8000]
+)
+def test_an_address_that_cannot_be_shown_is_no_image(url: str) -> None:
+    """It could neither be asked for nor printed."""
+    assert isinstance(refused({"status": "success", "id": 5, "output": [url]}), errors.UnexpectedResponseError)
+
+
+def test_copies_that_are_no_addresses_are_left_out() -> None:
+    """A download would only fail on them."""
+    body = {"status": "success", "id": 5, "output": ["https://x.example/a.png"], "proxy_links": ["soon"]}
+    assert snapshot(reply(body)).links[0].proxy_url is None
+
+
+@pytest.mark.parametrize("message", ["\ud800", "\x1b[2J\x07", "a\u202eb", "\x00", "a\r\nb", b"\x00\x1b[2J".decode()])
+def test_an_errors_text_can_always_be_shown(message: str) -> None:
+    """What the service says reaches a terminal as one plain line; beside it, it is kept as it came."""
+    error = refused({"status": "error", "message": message})
+    assert str(error).isprintable()
+    assert error.body["message"] == message
+    assert str(refused(message.encode("utf-8", "replace"))).isprintable()
+
+
+def test_a_failed_jobs_words_are_a_line_too() -> None:
+    """They become the text of `GenerationFailed`."""
+    message = snapshot(reply({"status": "failed", "id": 5, "message": "\x1b" + "x" * 10**6})).message
+    assert message.isprintable()
+    assert len(message) <= 500
+
+
+@pytest.mark.parametrize(
+    "big",
+    [{str(number): number for number in range(50_000)}, [7] * 10**6, "x" * 10**7, {"a": {"b": ["c" * 10**6] * 3}}],
+)
+def test_a_large_answer_is_kept_in_part(big: Any) -> None:
+    """Its status, id and message in any case, wherever they stand."""
+    error = refused({"a": big, "message": big, "id": 5, "status": "error"}, 400)
+    assert (error.body["status"], error.body["id"], error.job_id) == ("error", 5, 5)
+    assert len(json.dumps(error.body)) < 10 * BODY_KEPT
+    assert len(json.dumps(getattr(error, "errors", {}))) < 10 * BODY_KEPT
+
+
+def test_deep_nesting_is_cut_off() -> None:
+    """An error with it could not be sent to another process, nor a result be written as JSON."""
+    content = b'{"status": "processing", "id": 7, "meta": {"x": ' + b"[" * 300 + b"]" * 300 + b"}}"
+    raw = snapshot(reply(content)).raw
+    assert len(json.dumps(raw)) < 1_000
+    assert "(nested)" in json.dumps(raw)

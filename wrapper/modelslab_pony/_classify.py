@@ -15,6 +15,9 @@ from typing import Any
 
 from modelslab_pony import _raw
 from modelslab_pony._shapes import (
+    bounded,
+    brief,
+    claims_acceptance,
     field_errors,
     flag,
     job_id,
@@ -22,7 +25,9 @@ from modelslab_pony._shapes import (
     meta_of,
     number,
     proxies,
+    said_once,
     seed,
+    shallow,
     status_of,
     urls,
 )
@@ -41,7 +46,11 @@ from modelslab_pony.errors import (
 )
 
 BODY_KEPT = 100_000
-"""Characters kept of a body that is not JSON."""
+"""Characters kept of a body that is not JSON; characters and values of one that is."""
+DEEPEST = 64
+"""Levels of JSON that are kept."""
+LONGEST_NUMERAL = 300
+"""Digits of an integer; a longer one is beyond every float, and Python may refuse to write it."""
 MESSAGE_SHOWN = 500
 """Characters of the service's message that an error's own text repeats."""
 
@@ -104,7 +113,7 @@ def refusal(status_code: int, headers: Mapping[str, str], answer: Any) -> APIErr
     kind = _kind(status_code, answer, message)
     error = _error(kind, status_code, message, answer)
     if isinstance(error, BadRequestError):
-        error.errors = field_errors(answer)
+        error.errors = field_errors(error.body)
     if isinstance(error, RateLimitError):
         error.retry_after = _retry_after(answer, headers)
     return error
@@ -167,7 +176,7 @@ def _processing(answer: dict[str, Any]) -> Snapshot:
         message=message_of(answer),
         seed=seed(answer),
         meta=meta.to_dict() if meta else {},
-        raw=answer,
+        raw=bounded(answer, BODY_KEPT),
     )
 
 
@@ -175,7 +184,8 @@ def _failed(reply: Reply, answer: dict[str, Any]) -> Snapshot:
     message = message_of(answer)
     if re.search(r"not found", message, re.IGNORECASE):
         raise _error(NotFoundError, reply.status_code, message, answer)
-    return Snapshot(status="failed", id=job_id(answer.get("id")), message=message, raw=answer)
+    raw = bounded(answer, BODY_KEPT)
+    return Snapshot(status="failed", id=job_id(answer.get("id")), message=brief(message, MESSAGE_SHOWN), raw=raw)
 
 
 # --- parsing ---------------------------------------------------------------------------------
@@ -208,15 +218,16 @@ def _text_of(body: bytes) -> str:
 def _json(text: str) -> Any:
     """Parse JSON, also below a warning that PHP printed, with raw line breaks in its strings.
 
-    NaN and infinities, which JSON does not have, become null.
+    NaN and infinities, which JSON does not have, become null; so do integers of that size.
     """
     try:
-        return _DECODER.decode(text.removeprefix("\ufeff"))
+        answer = _DECODER.decode(text.removeprefix("\ufeff"))
     except ValueError:
         start = text.find("{")
         if start <= 0:
             raise
-        return _DECODER.decode(text[start:])
+        answer = _DECODER.decode(text[start:])
+    return shallow(answer, DEEPEST) if text.count("[") + text.count("{") > DEEPEST else answer
 
 
 def _finite(numeral: str) -> float | None:
@@ -224,7 +235,17 @@ def _finite(numeral: str) -> float | None:
     return found if math.isfinite(found) else None
 
 
-_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite, strict=False)
+def _integer(numeral: str) -> int | None:
+    return int(numeral) if len(numeral) <= LONGEST_NUMERAL else None
+
+
+_DECODER = json.JSONDecoder(
+    parse_constant=lambda _: None,
+    parse_float=_finite,
+    parse_int=_integer,
+    object_pairs_hook=said_once,
+    strict=False,
+)
 
 
 # --- refusals --------------------------------------------------------------------------------
@@ -234,7 +255,7 @@ def _kind(status_code: int, answer: Any, message: str) -> type[APIError]:
     stated = status_of(answer) if isinstance(answer, dict) else None
     if status_code >= 500:
         return ServerError
-    if stated in {"success", "processing"} or status_code < 200 or 300 <= status_code < 400:
+    if claims_acceptance(answer) or status_code < 200 or 300 <= status_code < 400:
         return UnexpectedResponseError  # the code says the opposite, or nothing that could be meant
     if status_code in _BY_CODE:
         return _BY_CODE[status_code]
@@ -265,8 +286,11 @@ def _is_text(answer: Mapping[str, Any], name: str) -> bool:
 
 def _error(kind: type[APIError], status_code: int, message: str, answer: Any) -> APIError:
     advice = next(advice for base, advice in _ADVICE if issubclass(kind, base))
-    said = message[:MESSAGE_SHOWN].rstrip(".") or "no message"
-    found = job_id(answer.get("id")) if isinstance(answer, dict) else None
+    said = brief(message, MESSAGE_SHOWN).rstrip(".") or "no message"
     return kind(
-        f"{said} (HTTP {status_code}): {advice}", status_code=status_code, message=message, body=answer, job_id=found
+        f"{said} (HTTP {status_code}): {advice}",
+        status_code=status_code,
+        message=message,
+        body=bounded(answer, BODY_KEPT),
+        job_id=job_id(answer.get("id")) if isinstance(answer, dict) else None,
     )

@@ -13,21 +13,31 @@ from typing import Any
 
 from modelslab_pony.errors import FieldErrors, JobId
 
-_WEB = re.compile(r"\s*https?://\S", re.IGNORECASE)
+LONGEST_ID = 200
+"""Characters; the service's ids are integers of 9 digits, or UUIDs."""
+LARGEST_ID = 10**30
+LONGEST_MESSAGE = 100_000
+"""Characters that are kept of the service's words."""
+LONGEST_URL = 8_000
+"""Characters; beyond it no server takes one."""
+
+_WEB = re.compile(r"https?://\S", re.IGNORECASE)
+_FIRST = ("status", "id", "message", "messege", "error")
+"""What is kept of an answer that is too large, before anything else."""
 
 
 def job_id(given: Any) -> JobId | None:
     """Return an id as the service gave it, or None: it is an integer, a string, or "" for none.
 
-    A string with control characters or lone surrogates cannot be shown or sent, and is none.
+    What cannot be shown or sent is none: control characters, lone surrogates, a page of text.
     """
-    if isinstance(given, bool):
-        return None
     if isinstance(given, float) and given.is_integer():
-        return int(given)
-    if isinstance(given, int):
-        return given
-    return (given.strip() or None) if isinstance(given, str) and given.isprintable() else None
+        given = int(given)
+    if isinstance(given, int) and not isinstance(given, bool):
+        return given if abs(given) < LARGEST_ID else None
+    if isinstance(given, str) and given.isprintable() and len(given.strip()) <= LONGEST_ID:
+        return given.strip() or None
+    return None
 
 
 def number(given: Any) -> float | None:
@@ -46,7 +56,7 @@ def urls(given: Any) -> list[str]:
     items = [given] if isinstance(given, str) else given
     if not isinstance(items, list):
         return []
-    urls = [item.strip() for item in items if isinstance(item, str) and _WEB.match(item)]
+    urls = [item.strip() for item in items if _is_web(item)]
     return urls if len(urls) == len(items) else []
 
 
@@ -58,7 +68,15 @@ def proxies(given: Any) -> dict[int, str]:
         pairs = [(int(key), url) for key, url in given.items() if key.isascii() and key.isdigit() and len(key) < 4]
     else:
         pairs = []
-    return {index: url for index, url in pairs if isinstance(url, str) and url.strip()}
+    return {index: url.strip() for index, url in pairs if _is_web(url)}
+
+
+def _is_web(given: Any) -> bool:
+    """Tell whether this is an address; one that cannot be shown (control characters, lone surrogates) is none."""
+    if not isinstance(given, str) or len(given) > LONGEST_URL:
+        return False
+    url = given.strip()
+    return bool(_WEB.match(url)) and url.isprintable()
 
 
 def meta_of(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,12 +104,21 @@ def status_of(answer: Mapping[str, Any]) -> str | None:
     return status.strip().lower() if isinstance(status, str) else None
 
 
+def claims_acceptance(answer: Any) -> bool:
+    """Tell whether an answer says, perhaps beside the opposite, that a request was accepted."""
+    status = answer.get("status") if isinstance(answer, dict) else None
+    stated = status if isinstance(status, list) else [status]
+    return any(status_of({"status": word}) in {"success", "processing"} for word in stated)
+
+
 def message_of(answer: Any) -> str:
     """Return the service's words: `message`, also spelt `messege`, a text or an object of lists."""
     if isinstance(answer, str):
         return " ".join(re.sub(r"<[^<>]*>", " ", answer[:2000]).split())[:200]
-    if not isinstance(answer, dict):
-        return ""
+    return _words(answer)[:LONGEST_MESSAGE] if isinstance(answer, dict) else ""
+
+
+def _words(answer: Mapping[str, Any]) -> str:
     for name in ("message", "messege", "error"):
         given = answer.get(name)
         if isinstance(given, str) and given.strip():
@@ -118,3 +145,80 @@ def _by_field(given: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _text(given: Any) -> str:
     return str(given) if given is None or isinstance(given, str | int | float) else "(nested)"
+
+
+def brief(text: str, most: int) -> str:
+    """Return a text as one line that can be shown: no control characters, no lone surrogates."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text[:most]).split())
+
+
+def said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; of a name said twice, the last value that says something.
+
+    Statuses that contradict each other are all kept, as a list, which is no status; and no value that is
+    no id takes the place of an id.
+    """
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    found = {}
+    for name, value in pairs:
+        says_nothing = value is None or value in ("", [], {}) or (name == "id" and job_id(value) is None)
+        if name not in found or not says_nothing:
+            found[name] = value
+    statuses = [value for name, value in pairs if name == "status"]
+    if any(status != statuses[0] for status in statuses):
+        found["status"] = statuses
+    return found
+
+
+def bounded(value: Any, most: int) -> Any:
+    """Return a JSON value, or what of it is within so many characters and values; its status and id first."""
+    return value if _size(value, most) <= most else _cut(value, most)[0]
+
+
+def shallow(value: Any, levels: int) -> Any:
+    """Return a JSON value without what is nested deeper: it could neither be written nor sent elsewhere."""
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        return "(nested)"
+    if isinstance(value, dict):
+        return {name: shallow(inner, levels - 1) for name, inner in value.items()}
+    return [shallow(inner, levels - 1) for inner in value]
+
+
+def _size(value: Any, most: int) -> int:
+    size, rest = 0, [value]
+    while rest and size <= most:
+        one = rest.pop()
+        size += len(one) + 1 if isinstance(one, str | list | dict) else 1
+        if isinstance(one, dict):
+            rest += [*one, *one.values()]
+        elif isinstance(one, list):
+            rest += one
+    return size
+
+
+def _cut(value: Any, left: int) -> tuple[Any, int]:
+    """Return what fits of a value, and how much is left of the room."""
+    if isinstance(value, str):
+        return value[: max(0, left)], left - len(value[:left]) - 1
+    if isinstance(value, list):
+        items = []
+        for item in value:
+            if left <= 1:
+                break
+            kept, left = _cut(item, left - 1)
+            items.append(kept)
+        return items, left - 1
+    if isinstance(value, dict):
+        fields = {}
+        for name in sorted(value, key=lambda name: name not in _FIRST):
+            if left <= len(name) + 2:
+                continue
+            room = (left - len(name)) // 2  # so that no field takes the place of all others
+            fields[name], rest = _cut(value[name], room)
+            left -= len(name) + 1 + room - rest
+        return fields, left - 1
+    return value, left - 1
