@@ -92,7 +92,7 @@ def test_no_output_leads_inside(url: str, colour: Colour, service: Service, cloc
     assert url not in service.paths
 
 
-@pytest.mark.parametrize("copy", [METADATA, "file:///etc/passwd", "http://[", "x"])
+@pytest.mark.parametrize("copy", [METADATA, "http://[", "http://127.1/a.png"])
 def test_no_copy_leads_inside(copy: str, colour: Colour, service: Service, clock: VirtualClock) -> None:
     """`proxy_links` are as little believed as `output`."""
     service.answers(success(URL, copy), *[httpx.Response(403)] * 5)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from modelslab_pony import SubmissionUnknown
 from support.both import KEY
-from support.fuzz.judge import judge
 from support.fuzz.play import Example, Trip, async_trips, sync_trips
 from support.fuzz.wires import COOKIES_THAT_BREAK, PLACES_THAT_BREAK, Wire, wire
 
@@ -28,20 +28,18 @@ def trips(client: str, example: Example, answers: list[Wire], folder: Path) -> l
     return asyncio.run(async_trips(example, answers, folder))
 
 
-@pytest.mark.xfail(strict=True, reason="httpx looks at the place of a redirect that it is not to follow")
 @pytest.mark.parametrize("client", ["sync", "async"])
 @pytest.mark.parametrize("place", PLACES_THAT_BREAK, ids=["data", "javascript", "no host", "long"])
 def test_an_answer_that_points_nowhere_does_not_have_the_post_sent_again(
     client: str, place: bytes, tmp_path: Path
 ) -> None:
-    """A redirect is not followed, so its place does not matter; the POST arrived, and may be billed."""
+    """A redirect is not followed, and httpx looks at its place all the same; the POST arrived, and may be billed."""
     answers = [with_header(b"location", place, 302)]
     for trip in trips(client, Example("submit", ()), answers, tmp_path):
         assert len(trip.exchanges) == 1
-        judge(trip)
+        assert isinstance(trip.error, SubmissionUnknown)
 
 
-@pytest.mark.xfail(strict=True, reason="a cookie that cannot be sent back fails every further request")
 @pytest.mark.parametrize("client", ["sync", "async"])
 @pytest.mark.parametrize("cookie", COOKIES_THAT_BREAK)
 def test_a_cookie_of_one_answer_does_not_break_the_next_call(client: str, cookie: bytes, tmp_path: Path) -> None:
@@ -55,7 +53,6 @@ WORDS = f'{{"status": "error", "message": "no such key: {KEY}"}}'.encode()
 GARBLED = [b"\x00" + WORDS + b" " * (len(WORDS) % 2 == 0), ("\ufeff" + KEY).encode("utf-16-le") + b"\x00\xd8"]
 
 
-@pytest.mark.xfail(strict=True, reason="a body that only looks like UTF-16 is searched for the key as UTF-16 alone")
 @pytest.mark.parametrize("client", ["sync", "async"])
 @pytest.mark.parametrize("content", GARBLED, ids=["zero before", "half a character"])
 def test_the_key_is_taken_out_of_what_is_no_text_too(client: str, content: bytes, tmp_path: Path) -> None:
@@ -66,13 +63,7 @@ def test_the_key_is_taken_out_of_what_is_no_text_too(client: str, content: bytes
 
 
 @pytest.mark.parametrize("client", ["sync", "async"])
-@pytest.mark.parametrize(
-    "kind",
-    [
-        *("zeros", "blanks", "job"),
-        pytest.param("twice", marks=pytest.mark.xfail(strict=True, reason="gzip within gzip is unpacked whole")),
-    ],
-)
+@pytest.mark.parametrize("kind", ["zeros", "blanks", "job", "twice"])
 def test_a_bomb_does_not_take_the_memory(kind: str, client: str) -> None:
     """Of 400 MB that come as less than one, no more is in memory at once than a few times the limit of an answer."""
     command = [sys.executable, "-m", "support.fuzz.bombs", kind, client]

@@ -77,9 +77,9 @@ class AsyncCalls:
         limit = self._limit(step)
         until = self._now() + limit
         extensions = {"trace": Watch(self._guard.met).awaited}
-        call = self._client.build_request(
-            **_http.request(step, self._settings), timeout=self._limits.phases, extensions=extensions
-        )
+        options = {"timeout": self._limits.phases, "extensions": extensions}
+        call = _http.api_request(self._client, {**_http.request(step, self._settings), **options})
+        answer.sending()
         response = await self._client.send(call, stream=True, follow_redirects=False)
         try:
             answer.begin(response)

@@ -35,15 +35,9 @@ DEFAULT_DOWNLOAD = 300.0
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 """An answer is a few kilobytes of JSON; what lies beyond this is not read."""
 
-# With these the request never reached the other side: no connection, or none was to be had.
-_NOT_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-)
+# With these the request never reached the other side: no connection, or none was to be had. Faults of a URL are
+# not among them: httpx also raises those for a redirect in the answer, which it is not even to follow.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 # httpx lets some faults of others through: ValueError of idna for a redirect's host, RuntimeError
 # of a client that was closed meanwhile, OSError of a caller's own transport.
 SEND_FAULTS = (httpx.HTTPError, httpx.InvalidURL, RuntimeError, ValueError, OSError)
@@ -145,14 +139,29 @@ def _written(step: Send, settings: Settings) -> dict[str, Any] | None:
     return {"method": call["method"].upper(), "url": url, "content": content, "headers": headers}
 
 
+def api_request(client: httpx.Client | httpx.AsyncClient, call: dict[str, Any]) -> httpx.Request:
+    """Return a call's request, as a caller's own client builds it."""
+    try:
+        return client.build_request(**call)
+    except UnicodeError:
+        # An answer may set a cookie that no header can hold, which would fail each call from then on.
+        client.cookies.clear()
+        return client.build_request(**call)
+
+
 class Incoming:
     """An answer of the API as it arrives."""
 
     def __init__(self) -> None:
+        self._is_sent = False
         self._status_code = 0
         self._headers: Mapping[str, str] = {}
         self._decoder = Decoder("")
         self._body = bytearray()
+
+    def sending(self) -> None:
+        """Note that from here on the request may reach the other side."""
+        self._is_sent = True
 
     def begin(self, response: httpx.Response) -> None:
         """Take the head of an answer. Raises `EncodingError`."""
@@ -185,7 +194,8 @@ class Incoming:
         """
         if is_whole_object(bytes(self._body)):
             return self.reply(at, settings)
-        return Lost(at=at, reason=settings.redactor.text(_reason(fault)), sent=not isinstance(fault, _NOT_SENT))
+        is_sent = self._is_sent and not isinstance(fault, _NOT_SENT)
+        return Lost(at=at, reason=settings.redactor.text(_reason(fault)), sent=is_sent)
 
 
 def decoder(response: httpx.Response) -> Decoder:

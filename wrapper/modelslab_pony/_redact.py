@@ -45,13 +45,16 @@ class Redactor:
         """Return an answer's body without the key. UTF-16 and UTF-32, which JSON may be in, become UTF-8."""
         if self._pattern is None:
             return given
-        try:
-            text = given.decode(json.detect_encoding(given))
-            clean = self._pattern.sub(REDACTED, text).encode()
-        except UnicodeError:  # no text, or one with lone surrogates: each byte is a character
-            text = given.decode("latin-1")
-            clean = self._pattern.sub(REDACTED, text).encode("latin-1")
-        return clean if REDACTED.encode() in clean else given
+        # Whatever it is, each byte may be a character; and two or four may be, whether or not all of them are text.
+        plain = given.decode("latin-1")
+        found = self._pattern.sub(REDACTED, plain)
+        clean = given if found == plain else found.encode("latin-1")
+        encoding = json.detect_encoding(clean)
+        if encoding.startswith("utf-8"):
+            return clean
+        text = clean.decode(encoding, "replace")
+        found = self._pattern.sub(REDACTED, text)
+        return clean if found == text else found.encode(errors="replace")
 
 
 # --- spellings -------------------------------------------------------------------------------
