@@ -21,7 +21,7 @@ FETCHED: dict[str, str | type[PonyError]] = {**MEANINGS}
 # A submission that got such an answer may have been accepted; a generation that failed is an error.
 SUBMITTED: dict[str, str | type[PonyError]] = {
     **MEANINGS,
-    **dict.fromkeys(("cloudflare_522", "html_502"), errors.UnknownServerError),
+    **dict.fromkeys(("cloudflare_522", "error_500", "html_502"), errors.UnknownServerError),
     **dict.fromkeys(("empty_200", "html_200", "list_body", "no_status"), errors.UnknownResponseError),
     "failed_try_again": errors.GenerationFailed,
 }

@@ -29,8 +29,8 @@ PERHAPS_SENT = [
     httpx.CloseError("closed"),
     httpx.DecodingError("bad gzip"),
 ]
-REFUSED = ["error_400", "error_401", "error_402", "error_403", "error_500", "error_200_invalid_key"]
-UNCLEAR: list[Any] = ["html_502", "html_200", "empty_200", "list_body", "no_status", "cloudflare_522"]
+REFUSED = ["error_400", "error_401", "error_402", "error_403", "error_200_invalid_key"]
+UNCLEAR: list[Any] = ["error_500", "html_502", "html_200", "empty_200", "list_body", "no_status", "cloudflare_522"]
 PATIENT = RetryPolicy(attempts=3, min_delay=1, max_delay=60)
 
 

@@ -117,7 +117,7 @@ def test_one_field(change: dict[str, Any], name: str, value: object) -> None:
         (gzip.compress(SUCCESS.content), "no JSON object"),
         (b'{"id": 7, "status": ' + b"[" * 100_000, "no JSON object"),
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "no JSON object"),
-        (b'{"status": "success", "id": ' + b"9" * 5000 + b"}", "no JSON object"),
+        (b'{"status": "success", "id": ' + b"9" * 5000 + b"}", "its id is None"),
         (b" " * MAX_BODY + SUCCESS.content, "bytes, of which 1048576 are read"),
         ("\N{BULLET}" * (MAX_BODY // 2), "bytes, of which 1048576 are read"),
         (None, "it is None"),

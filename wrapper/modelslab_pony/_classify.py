@@ -84,7 +84,7 @@ _ADVICE: Sequence[tuple[type[APIError], str]] = [
     (NotFoundError, "check the id of the model or the job"),
     (RateLimitError, "wait, or lower what is queued at once"),
     (BadRequestError, "correct the fields and send it again"),
-    (ServerError, "the service is at fault; try again later"),
+    (ServerError, "the service is at fault, and may be well again later"),
     (UnexpectedResponseError, "this answer is in no contract; see .body"),
     (APIError, "see .body for the whole answer"),
 ]
@@ -136,7 +136,12 @@ def is_ours(error: APIError) -> bool:
 
 
 def is_refusal(error: APIError) -> bool:
-    """Tell whether the service itself said no, so that it cannot have accepted the request."""
+    """Tell whether the service itself said no, so that it cannot have accepted the request.
+
+    Where it failed at something (5xx), nobody knows whether that was before it accepted or after.
+    """
+    if error.status_code >= 500:
+        return False
     if isinstance(error.body, dict) and status_of(error.body) in {"error", "failed"}:
         return True
     return error.status_code in {400, *_BY_CODE} and not isinstance(error, UnexpectedResponseError)

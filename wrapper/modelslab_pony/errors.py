@@ -16,7 +16,7 @@ PonyError                       .job_id where one is known
 │   ├── NotFoundError
 │   ├── RateLimitError          .retry_after in seconds, if stated
 │   ├── ServerError
-│   │   └── UnknownServerError          also SubmissionUnknown: a gateway answered for the service
+│   │   └── UnknownServerError          also SubmissionUnknown: it failed at a generation POST
 │   └── UnexpectedResponseError         not in any contract; the body is kept
 │       └── UnknownResponseError        also SubmissionUnknown: odd answer to a generation POST
 ├── GenerationFailed            the service gave the generation up
@@ -174,7 +174,7 @@ class UnexpectedResponseError(APIError):
 
 
 class UnknownServerError(SubmissionUnknown, ServerError):
-    """A gateway answered a generation POST with 5xx; what stands behind it may have accepted it."""
+    """The service or a gateway failed at a generation POST (5xx); it may have been accepted before that."""
 
 
 class UnknownResponseError(SubmissionUnknown, UnexpectedResponseError):

@@ -103,7 +103,9 @@ def _judge_submission(trip: Trip, sent: Exchange) -> None:
     if sent.wire.end == "refused":
         _check(type(error) is errors.TransportError, f"no connection became {error!r}")
     if answer.kind == "refused":
-        _check(isinstance(error, errors.APIError) and not is_unknown, f"a refusal became {error!r}")
+        # Where the service failed at something, nobody knows whether that was before it accepted or after.
+        may_be_paid = sent.wire.code >= 500 and not answer.ids
+        _check(isinstance(error, errors.APIError) and is_unknown == may_be_paid, f"a refusal became {error!r}")
     if answer.kind == "failed":
         _check(isinstance(error, errors.GenerationFailed | errors.NotFoundError), f"a failure became {error!r}")
     if answer.kind == "done":
