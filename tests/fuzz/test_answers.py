@@ -33,10 +33,15 @@ OFTEN = [
 ]
 """Answers about jobs, which are where the money is."""
 NUMBER = st.integers(0, 2**20)
-CHANGES = st.tuples(st.sampled_from([*documents.CHANGES, *documents.CHANGES, *["twice"] * 4, *wires.BYTES]), NUMBER)
+CHANGES = st.tuples(
+    st.sampled_from([*documents.CHANGES, *documents.CHANGES, *["twice", "output", "id", "status"] * 4, *wires.BYTES]),
+    NUMBER,
+)
 RECIPES = st.builds(
     Recipe,
-    base=st.sampled_from(["success", "processing", *OFTEN * 6, *wires.BASES]),
+    base=st.sampled_from(
+        ["success", "processing", *["success", "success_four_samples"] * 15, *OFTEN * 6, *wires.BASES]
+    ),
     changes=st.lists(CHANGES, max_size=3).map(tuple),
     coat=st.tuples(st.sampled_from(["none"] * 40 + list(wires.COATS)), NUMBER),
     code=st.sampled_from([*wires.CODES, *[None] * 80]),
