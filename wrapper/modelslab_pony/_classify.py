@@ -140,7 +140,7 @@ def is_refusal(error: APIError) -> bool:
 
     Where it failed at something (5xx), nobody knows whether that was before it accepted or after.
     """
-    if error.status_code >= 500:
+    if (error.status_code or 0) >= 500:
         return False
     if isinstance(error.body, dict) and status_of(error.body) in {"error", "failed"}:
         return True
