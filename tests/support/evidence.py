@@ -71,6 +71,20 @@ redirect named was sent no key.
 """
 
 
+OTHERS = """\
+The other clients were installed from PyPI and called as their READMEs show: fal-client with `subscribe`, replicate
+with `run`. Each met a stand-in of its own service, over TLS on this machine. Nothing in them was changed but address,
+key and time limits: 2.5 s to read (fal-client's `default_timeout`, replicate's `timeout`), 3 s to wait where a job
+takes longer (fal-client's `client_timeout`; replicate has none), and `wait=2` instead of 60 for replicate's first answer.
+A late answer took 5 s, a trickle never ended. fal-client gives a question about a job 120 s, whatever it is told, so
+its late answers there were within its limit.
+
+They are judged as ours is, and in doubt in their favour: an id counts wherever it stands on what the caller got, were
+it in the address of a request that an exception holds. A result from a second POST makes the first "paid twice" and
+not also "lost". What a client cancels by itself is lost. So is what never ended, if the caller who ends it has no id.
+"""
+
+
 def document(
     ours: Sequence[Row],
     theirs: Sequence[Row] = (),
@@ -110,7 +124,7 @@ def _summary(rows: Sequence[Row]) -> str:
 def _beside(ours: Sequence[Row], theirs: Sequence[Row]) -> str:
     """Return a table for each phase, with a column for each library."""
     libraries = list(dict.fromkeys(row.library for row in [*ours, *theirs]))
-    lines = ["## The same faults, side by side", ""]
+    lines = ["## The same faults, side by side", "", OTHERS]
     for phase in PHASES:
         faults = list(dict.fromkeys(row.fault for row in [*ours, *theirs] if row.phase == phase))
         faults = [fault for fault in faults if any((row.phase, row.fault) == (phase, fault) for row in theirs)]

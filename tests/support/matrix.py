@@ -182,6 +182,11 @@ KINDS: tuple[Kind, ...] = (
     Kind("JSON error: wrong key, 401", Reply(401, {"status": "error", "message": "Invalid API key"}), "sfFdw"),
     Kind("JSON error: no credits, 402", Reply(402, {"status": "error", "message": "Insufficient credits"}), "sfw"),
     Kind("JSON error: 500", Reply(500, {"status": "error", "message": "Internal Server Error"}), "sSfFdDw"),
+    Kind(
+        "JSON error: 500, and the service took the request",
+        Reply(500, {"status": "error", "message": "Internal Server Error"}, accepted=True),
+        "s",
+    ),
     Kind("bytes that are no text", Reply(200, b"\xff\xfe\x00{"), "sfdw"),
     Kind("JSON [], and the service took the request", Reply(200, [], accepted=True), "s"),
     Kind("JSON {}, and the service took the request", Reply(200, {}, accepted=True), "s"),
