@@ -75,7 +75,7 @@ OTHERS = """\
 The other clients were installed from PyPI and called as their READMEs show: fal-client with `subscribe`, replicate
 with `run`. Each met a stand-in of its own service, over TLS on this machine. Nothing in them was changed but address,
 key and time limits: 2.5 s to read (fal-client's `default_timeout`, replicate's `timeout`), 3 s to wait where a job
-takes longer (fal-client's `client_timeout`; replicate has none), and `wait=2` instead of 60 for replicate's first answer.
+takes longer (fal-client's `client_timeout`; replicate has none), and `wait=2`, not 60, for replicate's first answer.
 A late answer took 5 s, a trickle never ended. fal-client gives a question about a job 120 s, whatever it is told, so
 its late answers there were within its limit.
 
