@@ -316,10 +316,10 @@ def test_an_integer_of_any_length_costs_no_job(numeral: str) -> None:
     assert (job.id, job.eta, job.seed, job.meta) == (7, None, None, {"seed": None})
 
 
-@pytest.mark.parametrize("first", ["success", "processing"])
+@pytest.mark.parametrize("first", ['"success"', '"processing"', '["success"]'])
 def test_statuses_that_contradict_each_other_are_no_refusal(first: str) -> None:
     """A POST that one of them says was accepted must not be sent again; with an id, the job can be asked about."""
-    content = f'{{"status": "{first}", "status": "error", "message": "Rate limit exceeded"}}'.encode()
+    content = f'{{"status": {first}, "status": "error", "message": "Rate limit exceeded"}}'.encode()
     for code in (200, 429, 500):
         error = refused(content, code)
         assert not isinstance(error, errors.RateLimitError)

@@ -106,9 +106,14 @@ def status_of(answer: Mapping[str, Any]) -> str | None:
 
 def claims_acceptance(answer: Any) -> bool:
     """Tell whether an answer says, perhaps beside the opposite, that a request was accepted."""
-    status = answer.get("status") if isinstance(answer, dict) else None
-    stated = status if isinstance(status, list) else [status]
-    return any(status_of({"status": word}) in {"success", "processing"} for word in stated)
+    rest = [answer.get("status")] if isinstance(answer, dict) else []
+    while rest:
+        status = rest.pop()
+        if isinstance(status, list):
+            rest += status
+        elif status_of({"status": status}) in {"success", "processing"}:
+            return True
+    return False
 
 
 def message_of(answer: Any) -> str:
