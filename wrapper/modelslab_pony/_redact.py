@@ -45,16 +45,16 @@ class Redactor:
         """Return an answer's body without the key. UTF-16 and UTF-32, which JSON may be in, become UTF-8."""
         if self._pattern is None:
             return given
-        # Whatever it is, each byte may be a character; and two or four may be, whether or not all of them are text.
-        plain = given.decode("latin-1")
-        found = self._pattern.sub(REDACTED, plain)
-        clean = given if found == plain else found.encode("latin-1")
-        encoding = json.detect_encoding(clean)
-        if encoding.startswith("utf-8"):
-            return clean
-        text = clean.decode(encoding, "replace")
-        found = self._pattern.sub(REDACTED, text)
-        return clean if found == text else found.encode(errors="replace")
+        encoding = json.detect_encoding(given)
+        if not encoding.startswith("utf-8"):
+            text = given.decode(encoding, "replace")
+            clean = self._pattern.sub(REDACTED, text)
+            if clean != text:
+                return clean.encode(errors="replace")
+        # Whatever it is, and whether or not it is that as a whole, each byte may be a character.
+        text = given.decode("latin-1")
+        clean = self._pattern.sub(REDACTED, text)
+        return given if clean == text else clean.encode("latin-1")
 
 
 # --- spellings -------------------------------------------------------------------------------
@@ -66,7 +66,8 @@ _NAMED = {'"': "quot", "&": "amp", "'": "apos", "<": "lt", ">": "gt"}
 
 
 def _patterns(key: str) -> Iterator[str]:
-    yield "".join(map(_spellings, key))
+    # In UTF-16 and UTF-32 zeros stand between the characters, also where the rest is no such text.
+    yield "\0{0,3}".join(map(_spellings, key))
     content = key.encode()
     for written in {base64.b64encode(b"\0" * place + content) for place in range(3)}:
         # Base64 has four signs for three bytes: those that also tell of the bytes around the key are not searched.

@@ -16,7 +16,7 @@ from modelslab_pony.results import AsyncGeneration, AsyncJobStatus, Generation, 
 from support.both import KEY
 from support.fuzz.play import JOB, WAIT, Exchange, Trip
 from support.fuzz.said import Said, said
-from support.fuzz.wires import BYTES, MAX_REAL, Wire
+from support.fuzz.wires import MAX_REAL, Wire
 
 TEXT_BOUND = 2_000
 """Characters of an error's text."""
@@ -95,9 +95,10 @@ def _judge_submission(trip: Trip, sent: Exchange) -> None:
     answer = said(sent.wire)
     error = trip.error
     about = getattr(error, "job_id", None) if error is not None else trip.outcome.id
-    if answer.ids:
-        _check(about in answer.ids, f"lost the job {answer.ids}: {about!r}")
     is_unknown = isinstance(error, errors.SubmissionUnknown)
+    # httpx does not give us a redirect whose place is no URL; then all that can be told is that nobody knows.
+    if answer.ids and not (is_unknown and 300 <= sent.wire.code < 400):
+        _check(about in answer.ids, f"lost the job {answer.ids}: {about!r}")
     if sent.wire.end == "silence" or (answer.kind in {"odd", "pending"} and not answer.ids):
         _check(is_unknown, f"an answer that is neither yes nor no became {error!r}")
     if sent.wire.end == "refused":
@@ -189,13 +190,12 @@ def _judge_error(trip: Trip, error: BaseException) -> None:
     _check(text.isprintable(), f"an error that cannot be shown: {text[:300]!r}")
     _check("Traceback" not in text, text)
     carried = pickle.dumps(error)
-    hides_key = any(_garbles_key(exchange.wire) for exchange in trip.exchanges)
-    _check(hides_key or KEY.encode() not in carried, "the key is in the error")
+    _check(KEY.encode() not in carried.replace(b"\0", b""), "the key is in the error")
     again = pickle.loads(carried)  # noqa: S301 - written a line above
     _check(type(again) is type(error) and str(again) == text, "an error that does not travel")
     link: BaseException | None = error
     while link is not None:
-        _check(hides_key or KEY not in repr(link), "the key is in what caused the error")
+        _check(KEY not in repr(link), "the key is in what caused the error")
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     if isinstance(error, errors.APIError):
         _judge_api_error(error, trip.exchanges[-1])
@@ -227,12 +227,6 @@ def _judge_api_error(error: errors.APIError, last: Exchange) -> None:
         _check(isinstance(error.body, str), f"kept {error.body!r:.300}")
         if "echo" not in {name for name, _ in last.wire.recipe.changes}:
             _check(error.body[:200] == last.wire.plain[:2000].decode("utf-8", "replace")[:200], "kept something else")
-
-
-def _garbles_key(wire: Wire) -> bool:
-    """Tell whether an answer repeats the key in bytes that are no text; see tests/fuzz/test_breaks.py."""
-    names = {name for name, _ in wire.recipe.changes}
-    return "echo" in names and bool(names & set(BYTES))
 
 
 def _says_no(document: dict[str, Any]) -> bool:

@@ -229,13 +229,14 @@ Head = Callable[[Headers, bytes, Random], Headers]
 TYPES = [b"", b"text/plain", b"text/html; charset=utf-16", b"application/json; charset=latin-1", b"image/png", b"\xff"]
 WAITS = [b"", b"0", b"3", b"-1", b"1e3", b"nan", b"inf", b"99999999999", b"soon", b"Wed, 21 Oct 2026 07:28:00 GMT"]
 PLACES_THAT_BREAK = [b"data:text/plain,x", b"javascript:1", b"https://xn--\xc3\xa9/", b"x" * 70_000]
-"""Over which httpx fails before it gives the answer to anybody; see tests/fuzz/test_breaks.py."""
+"""Over which httpx fails before it gives the answer to anybody."""
 COOKIES_THAT_BREAK = [b"\xff=\xff"]
-"""After which httpx can make no further request."""
+"""Which httpx can put into no header."""
 PLACES = [
     *(b"", b"/", b"https://elsewhere.example/a.png", b"//elsewhere.example", b"ftp://x.example/", b"https://["),
     *(b"\xff", b"http://a b/", b"https://images.example:99999/"),
     *(b"https://" + b"a" * 300 + b".example/", b"x" * 3_000, b"?" + KEY.encode()),
+    *PLACES_THAT_BREAK,
 ]
 
 
@@ -259,7 +260,7 @@ HEADS: dict[str, Head] = {
     "place": _head(b"location", PLACES),
     "length": _length,
     "many": lambda headers, _, __: [*headers, *((b"x-%d" % number, b"y" * 50) for number in range(200))],
-    "cookie": _head(b"set-cookie", [b"a=b", b"a=b; Domain=x", KEY.encode(), b"a=" + b"b" * 9000]),
+    "cookie": _head(b"set-cookie", [b"a=b", b"a=b; Domain=x", KEY.encode(), b"a=" + b"b" * 9000, *COOKIES_THAT_BREAK]),
     "echo": lambda headers, _, __: [*headers, (b"x-key", KEY.encode()), (b"retry-after", KEY.encode())],
 }
 
