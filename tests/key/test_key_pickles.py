@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -76,9 +77,15 @@ def test_an_error_survives(error: PonyError, copied: int | Callable[[Any], Any])
 def test_the_request_of_an_unknown_submission_survives(image: Any) -> None:
     """With whatever image it was given."""
     error = errors.SubmissionUnknown("said")
-    error.request = ImageToImage("x", image, extra={"a": 1})
+    error.request = ImageToImage("x", image, extra=MappingProxyType({"a": 1}))
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
     assert again.request == error.request
+
+
+def test_a_refusals_fields_survive() -> None:
+    """Whatever kind of mapping they came in."""
+    error = errors.InvalidRequestError("said", errors=MappingProxyType({"width": ["too small"]}))
+    assert pickle.loads(pickle.dumps(error)).errors == {"width": ["too small"]}  # noqa: S301 - our own
 
 
 def test_errors_of_a_service_that_repeats_the_key_survive_without_it() -> None:

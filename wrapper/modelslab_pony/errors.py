@@ -68,7 +68,7 @@ class InvalidRequestError(PonyError, ValueError):
 
     def __init__(self, message: str, *, errors: FieldErrors | None = None) -> None:
         super().__init__(message)
-        self.errors = errors or {}
+        self.errors = dict(errors or {})
 
 
 class InvalidWebhookError(PonyError, ValueError):

@@ -54,6 +54,11 @@ def _field(default: Any, kind: str, *, shown: Callable[[Any], str] | None = None
     return field(default=default, kw_only=True, repr=shown or True, metadata=_rule(kind, **bounds))
 
 
+def _own(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Copy what the caller may change later, or what cannot be pickled; anything else is refused later."""
+    return dict(given) if isinstance(given, Mapping) else given
+
+
 def _without_path(url: object) -> str:
     """Show a webhook without the part that lets somebody in."""
     host = re.match(r"https?://[^/?#@]*(?=[/?#]|$)", url, re.IGNORECASE) if isinstance(url, str) else None
@@ -118,7 +123,7 @@ class _Request:
     """Comes back in the webhook. The service finds no job by it and does not keep it unique."""
     sampler: str | None = field(default=None, kw_only=True)
     """A name of `samplers.SAMPLERS`; sets scheduler, algorithm_type and use_karras_sigmas."""
-    extra: Mapping[str, Any] = field(factory=dict, kw_only=True)
+    extra: Mapping[str, Any] = field(factory=dict, kw_only=True, converter=_own)
     """Fields that the spec does not know, sent as they are."""
 
 
