@@ -48,6 +48,9 @@ def said(wire: Wire) -> Said:
     """Return what an answer says."""
     if wire.end != "whole" or wire.plain is None:
         return UNCLEAR if wire.code != 429 else LIMITED
+    if not json.detect_encoding(wire.plain).startswith("utf-8") and KEY in _readable(wire.plain):
+        # The key is taken out, after which bytes that only looked like UTF-16 may be read as something else.
+        return UNCLEAR if wire.code != 429 else LIMITED
     try:
         document, pairs, has_doubles = _document(wire.plain)
     except RecursionError:
@@ -70,6 +73,10 @@ def said(wire: Wire) -> Said:
     limited = wire.code == 429 or any(hint in text for hint in ("rate limit", "too many", "queued requests"))
     may_repeat = kind == "refused" and limited and not ids and not words & {"success", "processing"}
     return Said(kind, ids, urls if kind == "done" else (), document, is_plain, may_repeat)
+
+
+def _readable(content: bytes) -> str:
+    return content.replace(b"\0", b"").replace(b"\\/", b"/").decode("latin-1")
 
 
 def _kind(code: int, statuses: list[Any], words: set[str], ids: tuple[Any, ...], urls: tuple[str, ...]) -> str:
