@@ -288,6 +288,14 @@ def test_a_body_in_another_charset_is_read() -> None:
     assert (snapshot(reply(content)).id, snapshot(reply(content)).message) == (77, "caf\xe9")
 
 
+@pytest.mark.parametrize("front", [b"\0", b"\0\0", b"\0\0\0", b"\xff\xfe", b"\xfe\xff"])
+@pytest.mark.parametrize("behind", [b"", b" "])
+def test_stray_bytes_in_front_do_not_cost_the_job(front: bytes, behind: bytes) -> None:
+    """They make JSON look like UTF-16 or UTF-32; it is read as what it is, whatever its length."""
+    content = front + b'{"status": "processing", "id": 77}' + behind
+    assert snapshot(reply(content)).id == 77
+
+
 @pytest.mark.parametrize("numeral", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_numbers_that_json_does_not_have_become_null(numeral: str) -> None:
     """So that a result can be written as JSON again."""

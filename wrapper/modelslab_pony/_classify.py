@@ -199,7 +199,7 @@ def _failed(reply: Reply, answer: dict[str, Any]) -> Snapshot:
 def parse(reply: Reply) -> Any:
     """Return the JSON of an answer, or the text if it is none."""
     try:
-        answer = _json(_text_of(reply.body))
+        answer = _read(reply.body)
     except (ValueError, RecursionError):
         answer = reply.body[: BODY_KEPT * 4].decode("utf-8", "replace")
     return answer[:BODY_KEPT] if isinstance(answer, str) else answer
@@ -208,14 +208,25 @@ def parse(reply: Reply) -> Any:
 def is_whole_object(body: bytes) -> bool:
     """Tell whether a body holds a JSON object that came to its end."""
     try:
-        return isinstance(_json(_text_of(body)), dict)
+        return isinstance(_read(body), dict)
     except (ValueError, RecursionError):
         return False
 
 
-def _text_of(body: bytes) -> str:
+def _read(body: bytes) -> Any:
+    encoding = json.detect_encoding(body)
     try:
-        return body.decode(json.detect_encoding(body))
+        return _json(_text_of(body, encoding))
+    except ValueError:
+        if encoding.startswith("utf-8"):
+            raise
+        # A zero in front is enough to make it look like UTF-16.
+        return _json(_text_of(body, "utf-8"))
+
+
+def _text_of(body: bytes, encoding: str) -> str:
+    try:
+        return body.decode(encoding)
     except UnicodeDecodeError:
         return body.decode("latin-1")
 

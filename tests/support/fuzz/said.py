@@ -48,9 +48,6 @@ def said(wire: Wire) -> Said:
     """Return what an answer says."""
     if wire.end != "whole" or wire.plain is None:
         return UNCLEAR if wire.code != 429 else LIMITED
-    if not json.detect_encoding(wire.plain).startswith("utf-8") and KEY in _readable(wire.plain):
-        # The key is taken out, after which bytes that only looked like UTF-16 may be read as something else.
-        return UNCLEAR if wire.code != 429 else LIMITED
     try:
         document, pairs, has_doubles = _document(wire.plain)
     except RecursionError:
@@ -73,10 +70,6 @@ def said(wire: Wire) -> Said:
     limited = wire.code == 429 or any(hint in text for hint in ("rate limit", "too many", "queued requests"))
     may_repeat = kind == "refused" and limited and not ids and not words & {"success", "processing"}
     return Said(kind, ids, urls if kind == "done" else (), document, is_plain, may_repeat)
-
-
-def _readable(content: bytes) -> str:
-    return content.replace(b"\0", b"").replace(b"\\/", b"/").decode("latin-1")
 
 
 def _kind(code: int, statuses: list[Any], words: set[str], ids: tuple[Any, ...], urls: tuple[str, ...]) -> str:
@@ -123,9 +116,19 @@ def _is_url(text: str) -> bool:
 
 
 def _document(content: bytes) -> tuple[Any, list[tuple[str, Any]], bool]:
-    """Return the JSON, the names and values of its outermost object, and whether any object says a name twice."""
+    """Return the JSON, the names and values of its outermost object, and whether any object says a name twice.
+
+    What looks like UTF-16 or UTF-32, and says nothing as that, may be UTF-8 behind a zero.
+    """
     try:
-        text = content.decode(json.detect_encoding(content))
+        return _parsed(content, json.detect_encoding(content))
+    except ValueError:
+        return _parsed(content, "utf-8")
+
+
+def _parsed(content: bytes, encoding: str) -> tuple[Any, list[tuple[str, Any]], bool]:
+    try:
+        text = content.decode(encoding)
     except UnicodeDecodeError:
         text = content.decode("latin-1")
     last: list[tuple[str, Any]] = []
