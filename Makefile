@@ -139,9 +139,13 @@ $(AUDIT)/stamp: pyproject.toml $(VENV)/base.stamp
 audit: setup $(AUDIT)/stamp ## known vulnerabilities of all that is installed, asked of osv.dev and npm
 	@$(BIN)/python -m pip --disable-pip-version-check list --format=freeze --exclude-editable > $(AUDIT)/installed.txt
 	@grep -q '^httpx==' $(AUDIT)/installed.txt # or nothing would be looked at, and nothing found
+	@failed=0; \
 	$(AUDIT)/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off \
-	  --vulnerability-service osv $(if $(OSV_URL),--osv-url $(OSV_URL)) --requirement $(AUDIT)/installed.txt
-	$(NODE_PATH_FIRST) npm audit --audit-level=moderate
+	  --vulnerability-service osv $(if $(OSV_URL),--osv-url $(OSV_URL)) --requirement $(AUDIT)/installed.txt \
+	  || { echo "audit: Python packages are vulnerable, see above, or osv.dev could not be asked (OSV_URL=)" >&2; failed=1; }; \
+	$(NODE_PATH_FIRST) npm audit --audit-level=moderate \
+	  || { echo "audit: npm packages are vulnerable, see above, or npm's registry could not be asked" >&2; failed=1; }; \
+	exit $$failed
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) $(AUDIT) node_modules out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .generated-*

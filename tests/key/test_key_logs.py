@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import logging
 import pickle
+import re
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,6 +84,18 @@ def test_each_logger_is_watched(name: str, caplog: pytest.LogCaptureFixture) -> 
 
 
 @pytest.mark.usefixtures("redactor")
+def test_each_logger_of_ours_is_among_them() -> None:
+    """A filter on `modelslab_pony` does not see what is logged below it."""
+    package = Path(_redact.__file__).parent
+    named = {
+        name
+        for path in package.rglob("*.py")
+        for name in re.findall(r'getLogger\("(modelslab_pony[\w.]*)"', path.read_text("utf-8"))
+    }
+    assert named
+    assert named <= set(LOGGERS)
+
+
 def test_every_part_of_a_record_is_cleaned(caplog: pytest.LogCaptureFixture) -> None:
     """Words, arguments, also those that are not shown, extras, tracebacks, stacks; the rest stays."""
     caplog.set_level(logging.DEBUG)

@@ -84,7 +84,7 @@ def test_tools_are_pinned_exactly_and_dependencies_by_range() -> None:
 def test_the_readme_runs_targets_that_exist() -> None:
     """Every `make …` in the documents."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    for document in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "generated/README.md"):
+    for document in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "SECURITY.md", "generated/README.md"):
         text = (ROOT / document).read_text("utf-8")
         assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets, document
 

@@ -28,9 +28,9 @@ class Calls:
 
     def send(self, step: Send) -> Reply | Lost:
         """Call an operation of the spec."""
+        answer = _http.Incoming()
         if not self.gate.acquire(timeout=_http.within(step.until - self._now())):
             return _http.crowded(self._now())
-        answer = _http.Incoming()
         try:
             self._check_open()
             with limited(self._limit(step)):

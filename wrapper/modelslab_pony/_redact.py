@@ -23,6 +23,7 @@ LOGGERS = (
     "hpack.hpack",  # HTTP/2's headers
     "hpack.table",
     "modelslab_pony",
+    "modelslab_pony.webhooks",  # what an application's on_done raised
 )
 """A filter on a logger does not see what is logged below it, so each is named."""
 

@@ -55,7 +55,7 @@ class Balance:
     currency: str
     """USD, as far as was seen; empty where the service does not say."""
     raw: Mapping[str, Any] = field(repr=False)
-    """The answer as it came."""
+    """The answer; what is beyond measure in it (depth, digits) is left out."""
 
 
 @frozen(kw_only=True)
@@ -67,4 +67,4 @@ class ModelStatus:
     message: str
     """The service's own words; may be empty."""
     raw: Mapping[str, Any] = field(repr=False)
-    """The answer as it came."""
+    """The answer; what is beyond measure in it (depth, digits) is left out."""

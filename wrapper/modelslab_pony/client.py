@@ -62,8 +62,10 @@ class PonyClient:
     `MODELSLAB_BASE_URL`. `http_client` is the caller's own httpx client, and is then not closed.
     `timeout` limits one HTTP call, in seconds: each of its phases (to connect, to send, each read)
     and all of it, however slowly an answer trickles in. Default: 120, and 10 to connect, so 130 in
-    all, 300 for a download; an `httpx.Timeout` (or that of an `http_client`) limits a call to its
-    `connect` and `read` together. At most `max_in_flight` calls are under way at once.
+    all, 300 for a download. An `httpx.Timeout` limits a call to its `connect` and `read` together.
+    Without a `timeout`, so does that of an `http_client`, save that a download has 300 at least;
+    httpx's own is 5, which a request for an image may well take: then it is a `SubmissionUnknown`.
+    At most `max_in_flight` calls are under way at once.
     `strict` checks requests against the effective spec before they are sent; switch it off for
     community models with other bounds. One client may be used by several threads.
 

@@ -106,7 +106,7 @@ class SubmissionUnknown(PonyError):
 
     @property
     def track_id(self) -> str | None:
-        """The request's `track_id`: a webhook that names it settles the question."""
+        """The request's `track_id`. A webhook that names it, of a job that `fetch` confirms, is the trace there is."""
         return getattr(self.request, "track_id", None)
 
 
@@ -118,7 +118,7 @@ class APIError(PonyError):
     message: str
     """The service's own words."""
     body: Any
-    """The whole answer: parsed JSON, or text (at most `BODY_KEPT` characters) if it was none."""
+    """The answer: parsed JSON, or text if it was none; of one beyond 100,000 characters, what fits."""
 
     def __init__(
         self,

@@ -158,7 +158,7 @@ class _Generation(Generic[ImageT_co]):
     """Seconds of work, as the service measured it."""
     nsfw_content_detected: bool | None
     raw: Mapping[str, Any] = field(repr=False)
-    """The answer as it came."""
+    """The answer; what is beyond measure in it (depth, digits) is left out."""
     request: Request | None = field(default=None, repr=False)
     """The request that began it, if this client sent it."""
 
@@ -209,7 +209,7 @@ class _JobStatus(Generic[GenerationT_co]):
     generation: GenerationT_co | None
     """The result, once `status` is `success`."""
     raw: Mapping[str, Any] = field(repr=False)
-    """The answer as it came."""
+    """The answer; what is beyond measure in it (depth, digits) is left out."""
 
     @property
     def done(self) -> bool:

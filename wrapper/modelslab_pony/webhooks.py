@@ -89,12 +89,13 @@ class Receiver:
     - The same end of a job is handled once. Repeats are answered 200, one that comes meanwhile waits
       for the first. If `on_done` raises, the answer is 500 and a repeat is handled. `remember` is how
       many jobs this object remembers; another process, or a later one, knows nothing of them, so let
-      `on_done` do no harm when it is called twice.
+      `on_done` do no harm when it is called twice. `max_body` is in bytes.
 
     Who does not know the token can do nothing but get a 404. Who knows it (it stands in the access
     logs of servers and proxies) can have this account's jobs asked about, at most 8 at a time; can have
     `on_done` told the truth about a job that this process has not handled, an old one too, so look
-    the id up among your own; and can keep real posts out for as long as he floods. He cannot make
+    the id up among your own (one that is new to you may be what became of a `SubmissionUnknown`:
+    keep it); and can keep real posts out for as long as he floods. He cannot make
     anything up. Webhooks are best effort: whatever is not told here, `pony.job(id).wait()` finds.
     """
 

@@ -12,4 +12,6 @@ def main() -> None:
             raise
         print(f"pony: {error.name} is missing: pip install 'modelslab-pony[cli]'", file=sys.stderr)  # noqa: T201 - a command prints
         sys.exit(1)
+    except KeyboardInterrupt:  # nothing was begun
+        sys.exit(130)
     app()
