@@ -83,7 +83,6 @@ def test_each_logger_is_watched(name: str, caplog: pytest.LogCaptureFixture) -> 
     assert found(KEY, *texts(caplog)) == []
 
 
-@pytest.mark.usefixtures("redactor")
 def test_each_logger_of_ours_is_among_them() -> None:
     """A filter on `modelslab_pony` does not see what is logged below it."""
     package = Path(_redact.__file__).parent
@@ -96,6 +95,7 @@ def test_each_logger_of_ours_is_among_them() -> None:
     assert named <= set(LOGGERS)
 
 
+@pytest.mark.usefixtures("redactor")
 def test_every_part_of_a_record_is_cleaned(caplog: pytest.LogCaptureFixture) -> None:
     """Words, arguments, also those that are not shown, extras, tracebacks, stacks; the rest stays."""
     caplog.set_level(logging.DEBUG)
