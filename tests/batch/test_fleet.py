@@ -168,7 +168,7 @@ def test_a_database_that_is_away_is_waited_for(away: float, tmp_path: Path) -> N
     there = batches.results(output)
     sent = batches.accepted(simulator)
     done, unknown = batches.seeds(there, "done"), batches.seeds(there, "unknown")
-    assert done | unknown == set(range(60))
+    assert done | unknown == set(range(60)), [row for row in there if row["status"] not in {"done", "unknown"}]
     assert set(sent.values()) == {1}
     assert set(sent) - done <= unknown
     assert max(lengths) <= LIMIT
