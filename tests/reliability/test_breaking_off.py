@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import random
 import signal
 import threading
 import time
@@ -98,6 +100,39 @@ def test_a_cancelled_task_leaves_nothing(stage: str, tmp_path: Path) -> None:
     with scene.server:
         asyncio.run(run())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_cancelled_tasks_wear_nothing_out(most: int) -> None:
+    """After hundreds, at any moment of a call, no connection is stuck in the pool: the next call works at once."""
+    chance = random.Random(20261123)  # noqa: S311 - moments, no secrets
+
+    def say(talk: Talk) -> None:
+        time.sleep(0.002)  # so that there are moments on the way
+        talk.answer({"status": "success", "data": {"balance": 1}}, headers=chance.choice(["", "connection: close\r\n"]))
+
+    async def one(pony: AsyncPonyClient) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            task = asyncio.create_task(pony.balance())
+            await asyncio.sleep(chance.random() * 0.006)
+            task.cancel()
+            if chance.random() < 0.2:
+                await asyncio.sleep(0)
+                task.cancel()
+            await task
+
+    async def run() -> None:
+        async with AsyncPonyClient(KEY, base_url=server.url, timeout=5, max_in_flight=most) as pony:
+            for _ in range(100):
+                await asyncio.gather(*(one(pony) for _ in range(most)))
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            for _ in range(most + 1):
+                assert (await asyncio.wait_for(pony.balance(), 2)).balance == 1
+            pool = pony._httpx._transport._pool  # type: ignore[attr-defined]  # httpx has no name for it
+            assert all(connection.is_idle() for connection in pool.connections)
+
+    with RawServer(say) as server:
+        asyncio.run(run())
 
 
 @pytest.mark.parametrize("limit", [asyncio.timeout, asyncio.wait_for])

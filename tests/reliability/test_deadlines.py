@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from modelslab_pony import PollPolicy, PonyError, RetryPolicy, TextToImage, errors
@@ -237,6 +238,53 @@ def test_a_clock_that_jumps_does_not_prolong_a_wait(by: float, colour: Colour) -
     assert isinstance(error, errors.JobTimeout)
     assert error.job_id == 7
     assert sum(clock.sleeps) <= 60 + 1e-6
+
+
+def test_who_never_speaks_tls_got_nothing(colour: Colour) -> None:
+    """A connection that is not secured in time carried no request: it is made again, and nothing is unknown."""
+
+    class Silent(RawServer):
+        def _serve(self, connection: Any) -> None:
+            with connection:
+                self.over.wait(10)
+
+    with Silent(slow_body) as server:
+        base = server.url.replace("http:", "https:")
+        begun = time.monotonic()
+        with pytest.raises(errors.TransportError, match="nothing was sent"):
+            colour.play_over(
+                lambda pony: (yield pony.submit(TextToImage("x"))),
+                base,
+                timeout=LIMIT,
+                retry=RetryPolicy(attempts=2, min_delay=0),
+            )
+        assert time.monotonic() - begun < 2 * LIMIT + MARGIN
+
+
+def test_waiting_for_ones_turn_is_no_try(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """A download that waited long behind others still has its own time, and the copy's."""
+
+    class Busy:
+        def __init__(self, gate: Any) -> None:
+            self._gate = gate
+
+        def __enter__(self) -> None:
+            clock.time += 10_000
+
+        def __exit__(self, *_: object) -> None: ...
+
+        async def __aenter__(self) -> None:
+            clock.time += 10_000
+
+        async def __aexit__(self, *_: object) -> None: ...
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        generation = yield pony.text2img("x")
+        pony._calls.gate = Busy(pony._calls.gate)
+        return (yield generation.images[0].read())
+
+    service.answers("success", *[lambda: httpx.Response(404)] * 3, PNG)
+    assert colour.play(story, service, clock) == PNG
 
 
 def test_a_cut_zip_is_no_answer(colour: Colour) -> None:

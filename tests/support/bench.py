@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from attrs import field, frozen
 
 from modelslab_pony import AsyncPonyClient, PonyClient, PonyError, _redact
+from modelslab_pony._async_calls import AsyncCalls
 from modelslab_pony._redact import Redactor
 from modelslab_pony._settings import Settings
 from modelslab_pony.testing._core import Core
@@ -64,6 +65,16 @@ def frames_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("modelslab_pony.") and hasattr(module, "without_frames"):
             monkeypatch.setattr(module, "without_frames", lambda fault: fault)
+
+
+def frames_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cancelled task is cancelled within httpx, and its frames are kept."""
+
+    async def as_it_comes(_: AsyncCalls, call: Awaitable[Any], __: float) -> Any:
+        return await call
+
+    monkeypatch.setattr(AsyncCalls, "_in_time", as_it_comes)
+    frames_kept(monkeypatch)
 
 
 def key_in_frames(monkeypatch: pytest.MonkeyPatch) -> None:

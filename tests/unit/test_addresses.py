@@ -46,6 +46,21 @@ def host_of(address: str) -> str:
     return f"[{address.replace('%', '%25')}]" if ":" in address else address
 
 
+@pytest.mark.parametrize(
+    "host", ["127\u30020\u30020\u30021", "127\uff0e0.0.1", "127\uff610\uff610\uff611", "\uff11\uff10.0.0.1"]
+)
+def test_what_httpx_makes_of_a_host_is_what_counts(host: str) -> None:
+    """It takes the full stops and digits of other scripts for those of an address."""
+    with pytest.raises(NotAnImageError, match=r"private network|not an http"):
+        Guard(SERVICE).check(f"http://{host}/latest")
+
+
+def test_a_name_in_another_script_is_judged_by_where_it_leads() -> None:
+    """httpx connects to its name in ASCII."""
+    with pytest.raises(NotAnImageError, match="private network"):
+        Guard(SERVICE).check_peer("https://b\u00fccher.example/a.png", "xn--bcher-kva.example", "10.0.0.3")
+
+
 @pytest.mark.parametrize("host", INSIDE)
 def test_an_answer_leads_nowhere_inside(host: str) -> None:
     """With the service's own base URL."""

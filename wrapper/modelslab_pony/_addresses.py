@@ -6,6 +6,8 @@ import ipaddress
 import socket
 from urllib.parse import SplitResult, urlsplit
 
+import httpx
+
 from modelslab_pony._files import NotAnImageError
 
 MOST_HOPS = 5
@@ -30,7 +32,7 @@ class Guard:
     def __init__(self, base_url: str) -> None:
         parts = urlsplit(base_url)
         self._origin = _origin(parts)
-        self._host = parts.hostname or ""
+        self._host = asked_host(base_url)
         self._is_inside = is_inside(self._host)
 
     def is_base(self, url: str) -> bool:
@@ -45,11 +47,14 @@ class Guard:
             parts.port  # noqa: B018 - a bad port raises here and not in the midst of a call
         except ValueError:
             host = None
-        if not host or parts.scheme not in _PORTS:
+        asked = asked_host(url)
+        if not host or not asked or parts.scheme not in _PORTS:
             reason = "not an http(s) URL"
             raise NotAnImageError(reason, again=False)
-        if not self._is_inside and not self.is_base(url) and is_inside(host):
-            raise _refused(host)
+        if not self._is_inside and not self.is_base(url):
+            for one in (host, asked):
+                if is_inside(one):
+                    raise _refused(one)
 
     def met(self, host: str, address: str) -> None:
         """Note to which address a call to the base URL was connected."""
@@ -58,9 +63,17 @@ class Guard:
 
     def check_peer(self, url: str, host: str, address: str) -> None:
         """Raise `NotAnImageError` if a name led inside; a proxy's address is not the download's."""
-        is_named = host == urlsplit(url).hostname
+        is_named = host == asked_host(url)
         if is_named and not self._is_inside and not self.is_base(url) and is_inside(address):
             raise _refused(host)
+
+
+def asked_host(url: str) -> str:
+    """Return the host that httpx asks for: "127\u30020.0.1" and names of other scripts are written anew by it."""
+    try:
+        return httpx.URL(url).raw_host.decode("ascii")
+    except httpx.InvalidURL:
+        return ""  # of which httpx asks nobody
 
 
 def is_this_machine(host: str) -> bool:

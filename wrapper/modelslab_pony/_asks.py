@@ -78,7 +78,7 @@ class Tries:
     def delay(self, event: Reply | Lost, error: PonyError) -> float | None:
         """Return how long to wait before the next try, or None if there should be none."""
         self._made += 1
-        self._spent += event.at - self.now
+        self._spent += event.at - self.now - event.waited
         enough = is_enough(self.left, self._context.answer)
         return patience(self._context.retry, self._made, error) if enough else None
 

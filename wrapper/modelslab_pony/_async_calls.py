@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import anyio  # which httpx itself runs on
 import httpx
+from attrs import evolve
 
 from modelslab_pony import _disk, _http
 from modelslab_pony._addresses import MOST_HOPS, Guard
@@ -32,31 +34,34 @@ class AsyncCalls:
 
     async def send(self, step: Send, before_send: BeforeSend | None = None) -> Reply | Lost:
         """Call an operation of the spec; `before_send` is awaited right before."""
+        asked = self._now()
         try:
             async with asyncio.timeout(_http.within(step.until - self._now())):
                 await self.gate.acquire()
         except TimeoutError:
-            return _http.crowded(self._now())
+            return _http.crowded(self._now(), self._now() - asked)
+        waited = self._now() - asked
         answer = _http.Incoming()
         try:
             self._check_open()
             if before_send is not None:
                 await before_send()
-            return await self._answered(step, answer)
+            return evolve(await self._answered(step, answer), waited=waited)
         finally:
             self.gate.release()
 
     async def save(self, step: Save) -> Saved | Unsaved:
         """Download a file."""
-        sink = None
+        sink, asked = None, self._now()
         async with self.gate:
+            waited = self._now() - asked
             self._check_open()
             try:
                 sink = _disk.open_sink(step)
                 suffix = await self._in_time(self._fetch(step, sink), self._limit(step))
                 path, content = await _whole(partial(sink.commit, suffix))
             except _http.SAVE_FAULTS as fault:
-                return _http.unsaved(self._now(), fault, self._settings)
+                return evolve(_http.unsaved(self._now(), fault, self._settings), waited=waited)
             finally:
                 if sink is not None:
                     sink.discard()
@@ -76,11 +81,15 @@ class AsyncCalls:
     async def _receive(self, step: Send, answer: _http.Incoming) -> None:
         limit = self._limit(step)
         until = self._now() + limit
-        extensions = {"trace": Watch(self._guard.met).awaited}
+        met: list[tuple[str, str]] = []
+        watch = answer.watch = Watch(lambda *place: met.append(place))
+        extensions = {"trace": watch.awaited}
         options = {"timeout": self._limits.phases, "extensions": extensions}
         call = _http.api_request(self._client, {**_http.request(step, self._settings), **options})
         answer.sending()
-        response = await self._client.send(call, stream=True, follow_redirects=False)
+        response = await self._sent(call, watch)
+        for place in met:  # only one that answered, behind the checks of TLS, is the service
+            self._guard.met(*place)
         try:
             answer.begin(response)
             async for piece in _pieces(response):
@@ -100,8 +109,9 @@ class AsyncCalls:
         for _ in range(MOST_HOPS + 1):
             self._guard.check(url)
             request, options = _http.picture_request(self._client, url, self._guard, self._limits.phases)
-            request.extensions["trace"] = Watch(partial(self._guard.check_peer, url)).awaited
-            response = await self._client.send(request, stream=True, follow_redirects=False, **options)
+            watch = Watch(partial(self._guard.check_peer, url))
+            request.extensions["trace"] = watch.awaited
+            response = await self._sent(request, watch, **options)
             try:
                 elsewhere = _http.next_place(response)
                 if elsewhere is None:
@@ -116,14 +126,45 @@ class AsyncCalls:
                 await response.aclose()
         raise _http.lost_way()
 
-    async def _in_time(self, call: Awaitable[T], seconds: float) -> T:
+    async def _sent(self, request: httpx.Request, watch: Watch, **options: Any) -> httpx.Response:
         try:
-            async with asyncio.timeout(_http.within(seconds)) as limit:
-                return await call
-        except TimeoutError:
-            if limit.expired():
-                raise _http.too_slow(seconds) from None
+            return await self._client.send(request, stream=True, follow_redirects=False, **options)
+        except BaseException:
+            if watch.is_opening and watch.opened is not None:
+                with anyio.CancelScope(shield=True):
+                    await watch.opened.aclose()
             raise
+
+    async def _in_time(self, call: Coroutine[Any, Any, T], seconds: float) -> T:
+        # httpcore puts its pool in order in scopes that only anyio's way to cancel spares; a task's own would leave
+        # connections behind that nobody closes and nobody can use.
+        scope = anyio.CancelScope()
+
+        async def held() -> tuple[list[T], BaseException | None]:
+            found: list[T] = []
+            try:
+                with scope:
+                    found.append(await call)
+            except BaseException as fault:  # noqa: BLE001 - it is raised again, where it is waited for
+                return [], fault
+            return found, None
+
+        task = asyncio.create_task(held())
+        try:
+            done, _ = await asyncio.wait({task}, timeout=_http.within(seconds))
+        except asyncio.CancelledError:
+            scope.cancel()
+            await _ended(task)
+            raise
+        if not done:
+            scope.cancel()
+            await _ended(task)
+        found, fault = task.result()
+        if fault is not None:
+            raise fault
+        if not found:
+            raise _http.too_slow(seconds)
+        return found[0]
 
     def _limit(self, step: Send | Save) -> float:
         return min(self._limits.answer if isinstance(step, Send) else self._limits.download, step.within)
@@ -142,11 +183,25 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
+async def _ended(task: asyncio.Task[T]) -> None:
+    """Wait until a task that was told to end has done so, however often one is told to end oneself."""
+    again = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as fault:
+            again = fault
+    if not task.cancelled():
+        task.exception()
+    if again is not None:
+        raise again
+
+
 async def _whole(act: Callable[[], T]) -> T:
     """Return what a thread gives. A cancelled call waits for it, so that nothing goes on behind its back."""
     task = asyncio.ensure_future(asyncio.to_thread(act))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait({task})
+        await _ended(task)
         raise

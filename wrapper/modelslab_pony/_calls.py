@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 import httpx
+from attrs import evolve
 
 from modelslab_pony import _disk, _http
 from modelslab_pony._addresses import MOST_HOPS, Guard
@@ -28,27 +30,29 @@ class Calls:
 
     def send(self, step: Send) -> Reply | Lost:
         """Call an operation of the spec."""
-        answer = _http.Incoming()
-        if not self.gate.acquire(timeout=_http.within(step.until - self._now())):
-            return _http.crowded(self._now())
+        answer, asked, waited = _http.Incoming(), self._now(), 0.0
+        if not self.gate.acquire(timeout=_http.within(step.until - asked)):
+            return _http.crowded(self._now(), self._now() - asked)
         try:
+            waited = self._now() - asked
             self._check_open()
             with limited(self._limit(step)):
                 self._receive(step, answer)
         except PonyError:
             raise
         except _http.SEND_FAULTS as fault:
-            return answer.broken(self._now(), fault, self._settings)
+            return evolve(answer.broken(self._now(), fault, self._settings), waited=waited)
         except BaseException as fault:  # noqa: BLE001 - it is raised again
             raise _http.without_frames(fault)  # noqa: B904 - it is the same one
         finally:
             self.gate.release()
-        return answer.reply(self._now(), self._settings)
+        return evolve(answer.reply(self._now(), self._settings), waited=waited)
 
     def save(self, step: Save) -> Saved | Unsaved:
         """Download a file."""
-        sink = None
+        sink, asked = None, self._now()
         with self.gate:
+            waited = self._now() - asked
             self._check_open()
             try:
                 sink = _disk.open_sink(step)
@@ -56,7 +60,7 @@ class Calls:
                     suffix = self._fetch(step, sink)
                 path, content = sink.commit(suffix)
             except _http.SAVE_FAULTS as fault:
-                return _http.unsaved(self._now(), fault, self._settings)
+                return evolve(_http.unsaved(self._now(), fault, self._settings), waited=waited)
             finally:
                 if sink is not None:
                     sink.discard()
@@ -65,11 +69,15 @@ class Calls:
     def _receive(self, step: Send, answer: _http.Incoming) -> None:
         limit = self._limit(step)
         until = self._now() + limit
-        extensions = {"trace": Watch(self._guard.met).blocking}
+        met: list[tuple[str, str]] = []
+        watch = answer.watch = Watch(lambda *place: met.append(place))
+        extensions = {"trace": watch.blocking}
         options = {"timeout": self._limits.phases, "extensions": extensions}
         call = _http.api_request(self._client, {**_http.request(step, self._settings), **options})
         answer.sending()
-        response = self._client.send(call, stream=True, follow_redirects=False)
+        response = self._sent(call, watch)
+        for place in met:  # only one that answered, behind the checks of TLS, is the service
+            self._guard.met(*place)
         try:
             answer.begin(response)
             for piece in _pieces(response):
@@ -89,8 +97,9 @@ class Calls:
         for _ in range(MOST_HOPS + 1):
             self._guard.check(url)
             request, options = _http.picture_request(self._client, url, self._guard, self._limits.phases)
-            request.extensions["trace"] = Watch(partial(self._guard.check_peer, url)).blocking
-            response = self._client.send(request, stream=True, follow_redirects=False, **options)
+            watch = Watch(partial(self._guard.check_peer, url))
+            request.extensions["trace"] = watch.blocking
+            response = self._sent(request, watch, **options)
             try:
                 elsewhere = _http.next_place(response)
                 if elsewhere is None:
@@ -104,6 +113,14 @@ class Calls:
             finally:
                 response.close()
         raise _http.lost_way()
+
+    def _sent(self, request: httpx.Request, watch: Watch, **options: Any) -> httpx.Response:
+        try:
+            return self._client.send(request, stream=True, follow_redirects=False, **options)
+        except BaseException:
+            if watch.is_opening and watch.opened is not None:
+                watch.opened.close()
+            raise
 
     def _limit(self, step: Send | Save) -> float:
         return min(self._limits.answer if isinstance(step, Send) else self._limits.download, step.within)

@@ -26,7 +26,7 @@ def download(context: Context, link: Link, job: JobId | None, save: Save, now: f
             if isinstance(event, Saved):
                 return event
             failures.append(event)
-            spent, now = spent + event.at - now, event.at
+            spent, now = spent + event.at - now - event.waited, event.at
             if event.local:
                 raise _download_error(url, job, event.reason, is_local=True)
         tried += 1

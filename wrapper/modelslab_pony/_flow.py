@@ -180,7 +180,7 @@ def _ask_about(
     """Ask with the id in the body; where a server knows no such call, with the id in the path. Both have one limit."""
     event = yield from send("fetch", {"request_id": str(job.id)}, deadline, within=within)
     if isinstance(event, Reply) and knows_no_such_call(event):
-        left = max(0.0, min(context.answer, within) - (event.at - now))
+        left = max(0.0, min(context.answer, within) - (event.at - now - event.waited))
         return (yield from send("fetch_by_id", {"id": str(job.id)}, deadline, within=left))
     return event
 

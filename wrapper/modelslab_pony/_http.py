@@ -23,12 +23,15 @@ from modelslab_pony._rules import shown
 from modelslab_pony._settings import Settings, is_number
 from modelslab_pony._steps import Lost, Reply, Send, Unsaved
 from modelslab_pony._version import __version__
+from modelslab_pony._watch import Watch
 from modelslab_pony.errors import ConfigurationError, InvalidRequestError
 
 C = TypeVar("C", httpx.Client, httpx.AsyncClient)
 FaultT = TypeVar("FaultT", bound=BaseException)
 
-DEFAULT_TIMEOUT = httpx.Timeout(120.0, connect=10.0)
+LONGEST_CONNECT = 10.0
+"""Seconds, unless somebody wants it otherwise: a name may have several addresses, each tried as long."""
+DEFAULT_TIMEOUT = httpx.Timeout(120.0, connect=LONGEST_CONNECT)
 """Seconds. Generous for reading: a generation POST that times out is one nobody can account for."""
 DEFAULT_DOWNLOAD = 300.0
 """Seconds for one download, if no other limit is set."""
@@ -67,7 +70,7 @@ def own_client(kind: type[C], settings: Settings, max_in_flight: int) -> C:
     options: dict[str, Any] = {
         # A proxy has no part in what stays on this machine, and would be sent the key in the clear.
         "trust_env": not settings.is_local,
-        "limits": httpx.Limits(max_connections=max_in_flight, max_keepalive_connections=max_in_flight),
+        "limits": httpx.Limits(max_connections=None, max_keepalive_connections=max_in_flight),
         "headers": {"User-Agent": f"modelslab-pony/{__version__}"},
         # None is kept or sent: an answer may put the key into one.
         "cookies": CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
@@ -86,17 +89,18 @@ def limits(timeout: float | httpx.Timeout | None, given: httpx.Client | httpx.As
 
     Raises `ConfigurationError`: a bad one would only be found while the paid call is under way.
     """
+    is_default = timeout is None
     if timeout is None:
-        phases = DEFAULT_TIMEOUT if given is None else given.timeout
-        whole = _whole(phases)
-        return Limits(phases=phases, answer=whole, download=max(whole, DEFAULT_DOWNLOAD))
+        timeout = DEFAULT_TIMEOUT if given is None else given.timeout
     numbers = timeout.as_dict().values() if isinstance(timeout, httpx.Timeout) else [timeout]
-    if not all(phase is None or (is_number(phase) and phase > 0) for phase in numbers):
-        message = f"timeout must be a number of seconds above 0 or an httpx.Timeout, not {shown(timeout)}"
+    if not all(phase is None or (is_number(phase) and 0 < phase < threading.TIMEOUT_MAX) for phase in numbers):
+        message = f"timeout must be a number of seconds above 0 or an httpx.Timeout of such, not {shown(timeout)}"
         raise ConfigurationError(message)
     if isinstance(timeout, httpx.Timeout):
-        return Limits(phases=timeout, answer=_whole(timeout), download=_whole(timeout))
-    return Limits(phases=httpx.Timeout(timeout), answer=timeout, download=timeout)
+        whole = _whole(timeout)
+        return Limits(phases=timeout, answer=whole, download=max(whole, DEFAULT_DOWNLOAD) if is_default else whole)
+    phases = httpx.Timeout(timeout, connect=min(timeout, LONGEST_CONNECT))
+    return Limits(phases=phases, answer=timeout, download=timeout)
 
 
 def _whole(phases: httpx.Timeout) -> float:
@@ -158,6 +162,7 @@ class Incoming:
         self._headers: Mapping[str, str] = {}
         self._decoder = Decoder("")
         self._body = bytearray()
+        self.watch: Watch | None = None
 
     def sending(self) -> None:
         """Note that from here on the request may reach the other side."""
@@ -194,7 +199,8 @@ class Incoming:
         """
         if is_whole_object(bytes(self._body)):
             return self.reply(at, settings)
-        is_sent = self._is_sent and not isinstance(fault, _NOT_SENT)
+        is_opening = self.watch is not None and self.watch.is_opening
+        is_sent = self._is_sent and not is_opening and not isinstance(fault, _NOT_SENT)
         return Lost(at=at, reason=settings.redactor.text(_reason(fault)), sent=is_sent)
 
 
@@ -203,9 +209,9 @@ def decoder(response: httpx.Response) -> Decoder:
     return Decoder("" if response.is_stream_consumed else response.headers.get("content-encoding", ""))
 
 
-def crowded(at: float) -> Lost:
+def crowded(at: float, waited: float) -> Lost:
     """Return what it means that no call could begin in time."""
-    return Lost(at=at, reason="too many calls were under way; see max_in_flight", sent=False)
+    return Lost(at=at, reason="too many calls were under way; see max_in_flight", sent=False, waited=waited)
 
 
 def too_slow(seconds: float) -> httpx.ReadTimeout:

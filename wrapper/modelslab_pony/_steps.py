@@ -76,6 +76,8 @@ class Reply:
     status_code: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    waited: float = 0.0
+    """Seconds of that spent waiting for its turn, in which nothing was tried."""
 
 
 @frozen(kw_only=True)
@@ -86,6 +88,8 @@ class Lost:
     reason: str
     sent: bool
     """Whether the request may have reached the other side."""
+    waited: float = 0.0
+    """Seconds of that spent waiting for its turn, in which nothing was tried."""
 
 
 @frozen(kw_only=True)
@@ -114,6 +118,8 @@ class Unsaved:
     """Whether a later try may fare better."""
     local: bool = False
     """Whether the fault lies on this side (the disk), so that no other URL helps."""
+    waited: float = 0.0
+    """Seconds of that spent waiting for its turn, in which nothing was tried."""
 
 
 Step = Send | Sleep | Save | Report

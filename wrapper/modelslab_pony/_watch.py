@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 _OPENED = ("connect_tcp.complete", "start_tls.complete")
+_BEGUN = ("connect_tcp.started", "start_tls.started")
 _PART = 16 * 1024
 _limit = threading.local()
 
@@ -26,9 +27,15 @@ class Watch:
     def __init__(self, met: Callable[[str, str], None]) -> None:
         self._met = met
         self._host = ""
+        self.is_opening = False
+        """Whether a connection is being made at this moment, over which nothing can have been sent."""
+        self.opened: Any = None
+        """What httpx would forget to close if it were cut off while it is being made."""
 
     def blocking(self, event: str, info: Mapping[str, Any]) -> None:
         """Watch a connection of `httpx.Client`."""
+        if event.endswith(_BEGUN):
+            _limit_opening(info)
         stream = self._opened(event, info)
         if stream is None:
             return
@@ -51,6 +58,10 @@ class Watch:
             raise
 
     def _opened(self, event: str, info: Mapping[str, Any]) -> Any:
+        if event.endswith(_BEGUN):
+            self.is_opening = True
+        elif event.endswith(_OPENED):
+            self.is_opening, self.opened = False, info.get("return_value")
         if event.endswith("connect_tcp.started"):
             self._host = str(info.get("host", ""))
         return info.get("return_value") if event.endswith(_OPENED) else None
@@ -70,6 +81,16 @@ def limited(seconds: float) -> Iterator[None]:
         yield
     finally:
         _limit.until = before
+
+
+def _limit_opening(info: Mapping[str, Any]) -> None:
+    """Have the opening of a connection end with the call: httpx gives each of its steps the whole time to connect."""
+    left = getattr(_limit, "until", math.inf) - time.monotonic()
+    if left <= 0:
+        raise httpx.ConnectTimeout("the time for the whole call was over")
+    if left < math.inf and isinstance(info, dict):
+        given = info.get("timeout")
+        info["timeout"] = left if given is None else min(left, given)
 
 
 def _limit_stream(stream: Any) -> None:
