@@ -1,0 +1,323 @@
+"""One call at a time: what its limit holds, and what it leaves when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Generator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from modelslab_pony import AsyncPonyClient, PonyClient, RetryPolicy, TextToImage, errors
+from modelslab_pony._watch import Watch, limited
+from modelslab_pony.results import AsyncImage, Image
+from modelslab_pony.testing import VirtualClock
+from support.both import KEY, Colour
+from support.scripted import PNG, Service, captured
+
+URL = "https://images.example/a.png"
+ONCE = RetryPolicy(attempts=1)
+SUCCESS = {**captured("success").body, "output": [URL], "proxy_links": None}
+
+OPENED = ["connection.connect_tcp.complete", "connection.start_tls.complete", "proxy_stream.start_tls.complete"]
+
+
+def submit(pony: Any) -> Generator[Any, Any, Any]:
+    return (yield pony.submit(TextToImage("a lighthouse")))
+
+
+def read(pony: Any) -> Generator[Any, Any, Any]:
+    generation = yield pony.text2img("a lighthouse")
+    return (yield generation.images[0].read())
+
+
+# --- a watched connection ----------------------------------------------------------------------
+
+
+class Stream:
+    """Stands in for a connection of httpcore; notes each read and write, and how long it may take."""
+
+    def __init__(self) -> None:
+        self.timeouts: list[float | None] = []
+        self.sizes: list[int] = []
+        self.is_closed = False
+
+    def read(self, most: int, timeout: float | None = None) -> bytes:
+        self.timeouts.append(timeout)
+        return b"x" * most
+
+    def write(self, content: bytes, timeout: float | None = None) -> None:
+        self.timeouts.append(timeout)
+        self.sizes.append(len(content))
+
+    def get_extra_info(self, name: str) -> Any:
+        return ("10.0.0.3", 443) if name == "server_addr" else None
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def watched(event: str) -> Any:
+    stream = Stream()
+    Watch(lambda *_: None).blocking(event, {"return_value": stream})
+    return stream
+
+
+@pytest.mark.parametrize("event", OPENED)
+def test_each_read_and_write_ends_with_the_call(event: str) -> None:
+    """Under TLS too: each has what is left of the call, or its own limit if that is less."""
+    stream = watched(event)
+    with limited(5):
+        for timeout in (60.0, None):
+            stream.read(1, timeout)
+            stream.write(b"x", timeout)
+        assert all(timeout <= 5 for timeout in stream.timeouts)
+        assert len(stream.timeouts) == 4
+        stream.read(1, 2.0)
+        stream.write(b"x", 2.0)
+    assert stream.timeouts[4:] == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("event", OPENED)
+def test_nothing_is_read_or_written_after_the_call(event: str) -> None:
+    """Its time was over before the next one began; nothing is asked of the connection any more."""
+    stream = watched(event)
+    with limited(0):
+        with pytest.raises(httpx.ReadTimeout, match="the whole call"):
+            stream.read(1, 60.0)
+        with pytest.raises(httpx.WriteTimeout, match="the whole call"):
+            stream.write(b"x", 60.0)
+    assert stream.timeouts == []
+
+
+def test_a_calls_limit_is_over_with_it() -> None:
+    """A caller's own client goes on with the connection, in the same thread, as if it had never been watched."""
+    stream = watched(OPENED[0])
+    with limited(0), pytest.raises(httpx.ReadTimeout):
+        stream.read(1, 60.0)
+    stream.read(1, 60.0)
+    stream.read(1)
+    assert stream.timeouts == [60.0, None]
+
+
+def test_what_is_sent_is_sent_a_little_at_a_time() -> None:
+    """All of it; a reader that takes none is noticed between two parts."""
+    stream = watched(OPENED[0])
+    stream.write(b"x" * 100_000)
+    assert sum(stream.sizes) == 100_000
+    assert max(stream.sizes) <= 16 * 1024
+
+
+def test_a_gateway_that_is_inside_may_name_its_files_inside(colour: Colour, clock: VirtualClock) -> None:
+    """Known by its name only, until a call was connected to it."""
+    success = {**SUCCESS, "output": ["http://10.0.0.9/a.png"]}
+
+    def say(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=success) if request.method == "POST" else httpx.Response(200, content=PNG)
+
+    def answer(request: httpx.Request) -> Any:
+        trace, host = request.extensions["trace"], request.url.host
+        told = [trace("connection.connect_tcp.started", {"host": host})]
+        told.append(trace("connection.connect_tcp.complete", {"return_value": Stream()}))
+
+        async def awaited() -> httpx.Response:
+            for one in told:
+                await one
+            return say(request)
+
+        return awaited() if inspect.isawaitable(told[0]) else say(request)
+
+    assert colour.play(read, answer, clock, base_url="https://gateway.example/v6/images") == PNG
+
+
+# --- time, told by the pieces that came ------------------------------------------------------
+
+
+class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Comes in pieces, each after some seconds; notes how many were taken, and whether it was closed."""
+
+    def __init__(self, clock: VirtualClock, pieces: list[bytes], seconds: float = 0.0) -> None:
+        self._clock, self._pieces, self._seconds = clock, pieces, seconds
+        self.taken = 0
+        self.is_closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self._clock.time += self._seconds
+            self.taken += 1
+            yield piece
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self:
+            yield piece
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    async def aclose(self) -> None:
+        self.close()
+
+
+def test_an_answer_that_trickles_ends_with_the_limit_of_a_call(
+    colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """A lent client's own: httpx has 5 s to connect and 5 to read. Then the connection is given back."""
+    slow = Pieces(clock, [b" "] * 1000, seconds=1)
+    service.answers(lambda: httpx.Response(200, stream=slow))
+    with pytest.raises(errors.SubmissionUnknown, match="more than 10 s"):
+        colour.play(submit, service, clock)
+    assert 10 < clock.time <= 12
+    assert slow.is_closed
+
+
+@pytest.mark.parametrize("takes", [250, 350])
+def test_a_download_has_a_limit_of_its_own(takes: int, colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """300 s by default, though an answer has less."""
+    slow = Pieces(clock, [PNG[at : at + 1] for at in range(len(PNG))], seconds=takes / len(PNG))
+    service.answers(SUCCESS, lambda: httpx.Response(200, stream=slow))
+    if takes < 300:
+        assert colour.play(read, service, clock, retry=ONCE) == PNG
+    else:
+        with pytest.raises(errors.DownloadError, match="more than 300 s"):
+            colour.play(read, service, clock, retry=ONCE)
+        assert clock.time < 310
+    assert slow.is_closed
+
+
+def test_the_last_try_has_what_the_others_left(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """Two calls' time for all of them: after 5 and 8 s of 20, the third may take 7."""
+
+    def hang(seconds: float) -> httpx.Response:
+        clock.time += seconds
+        raise httpx.ReadTimeout("no answer")
+
+    slow = Pieces(clock, [b" "] * 1000, seconds=1)
+    service.answers(lambda: hang(5), lambda: hang(8), lambda: httpx.Response(200, stream=slow))
+    with pytest.raises(errors.TransportError, match="more than 7 s"):
+        colour.play(lambda pony: (yield pony.balance()), service, clock)
+    assert slow.taken <= 9
+
+
+# --- connections that are given back ---------------------------------------------------------
+
+
+def test_an_answer_that_is_too_large_is_left(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """4 MiB are read and no more; what may have been accepted is unknown, and the connection is given back."""
+    large = Pieces(clock, [b" " * 1024 * 1024] * 50)
+    service.answers(lambda: httpx.Response(200, stream=large))
+    with pytest.raises(errors.SubmissionUnknown):
+        colour.play(submit, service, clock)
+    assert large.taken == 5
+    assert large.is_closed
+
+
+def test_a_hop_and_what_is_no_picture_are_left(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """Neither is read to its end, and both connections are given back."""
+    hop, page = (Pieces(clock, [b"<html>" * 10_000] * 50) for _ in range(2))
+    service.answers(SUCCESS, lambda: httpx.Response(302, headers={"location": "/b.png"}, stream=hop))
+    service.answers(lambda: httpx.Response(200, stream=page))
+    with pytest.raises(errors.DownloadError, match="not an image"):
+        colour.play(read, service, clock, retry=ONCE)
+    assert (hop.taken, hop.is_closed) == (0, True)
+    assert (page.taken, page.is_closed) == (1, True)
+
+
+def test_a_transports_own_timeout_is_told_in_its_words(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """It is not taken for that of the whole call."""
+    with pytest.raises(errors.SubmissionUnknown, match="TimeoutError: of the tunnel"):
+        colour.play(submit, service.answers(TimeoutError("of the tunnel")), clock)
+
+
+# --- how many are under way ------------------------------------------------------------------
+
+
+def is_full(pony: Any) -> bool:
+    """Tell whether no call could begin."""
+    gate = pony._calls.gate
+    if isinstance(gate, asyncio.Semaphore):
+        return gate.locked()
+    if gate.acquire(blocking=False):
+        gate.release()
+        return False
+    return True
+
+
+def test_calls_and_downloads_take_a_place_and_leave_it(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """With one place: it is taken during each, and free after it, whatever came of it."""
+    ponies: list[Any] = []
+    seen: list[tuple[str, bool]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append((request.method, is_full(ponies[0])))
+        return service(request)
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        ponies.append(pony)
+        for fault in (httpx.ReadError("reset"), KeyError("a hook of the caller's")):
+            service.answers(fault)
+            with pytest.raises((errors.SubmissionUnknown, KeyError)):
+                yield pony.text2img("x")
+            assert not is_full(pony)
+        service.answers(SUCCESS, httpx.Response(403), SUCCESS, PNG)
+        with pytest.raises(errors.DownloadError):
+            yield from read(pony)
+        assert not is_full(pony)
+        assert (yield from read(pony)) == PNG
+        assert not is_full(pony)
+
+    colour.play(story, answer, clock, max_in_flight=1)
+    assert [method for method, _ in seen] == ["POST", "POST", "POST", "GET", "POST", "GET"]
+    assert all(is_taken for _, is_taken in seen)
+
+
+def test_a_call_that_finds_no_place_in_time_was_not_sent(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """The caller's own limit covers the waiting for one's turn."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        taken = pony._calls.gate.acquire()
+        if inspect.isawaitable(taken):
+            yield taken
+        with pytest.raises(errors.TransportError, match=r"nothing was sent \(too many calls .*max_in_flight"):
+            yield pony.text2img("x", wait_timeout=0.01)
+
+    colour.play(story, service, clock, max_in_flight=1, retry=ONCE)
+    assert service.calls == []
+
+
+# --- a client that is closed -----------------------------------------------------------------
+
+
+def test_a_closed_client_says_so(colour: Colour) -> None:
+    """For a call, a look and a download alike; nothing is sent, and the image has not failed."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        image = (Image if isinstance(pony, PonyClient) else AsyncImage)(url=URL, loader=pony, job_id=7)
+        yield pony.close()
+        for call in (lambda: pony.submit(TextToImage("x")), lambda: pony.fetch(7), pony.balance, image.read):
+            with pytest.raises(errors.ConfigurationError, match="closed"):
+                yield call()
+            assert not is_full(pony)
+
+    colour.play_over(story, "https://modelslab.com/api/v6/images", max_in_flight=1)
+
+
+def test_what_cannot_leave_is_claimed_by_nobody(service: Service) -> None:
+    """Books on what may be paid are written right before a POST leaves, and not for one that finds no client."""
+    claims: list[str] = []
+
+    async def claim() -> None:
+        claims.append("claimed")
+
+    async def run() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(service.answers("processing"))) as http:
+            pony = AsyncPonyClient(KEY, http_client=http)
+            await pony._submitted(TextToImage("x"), claim)
+            assert claims == ["claimed"]
+        with pytest.raises(errors.ConfigurationError, match="closed"):
+            await pony._submitted(TextToImage("x"), claim)
+
+    asyncio.run(run())
+    assert claims == ["claimed"]
+    assert service.paths == ["text2img"]
