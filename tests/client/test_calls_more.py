@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import inspect
+import math
+import threading
 from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
@@ -11,6 +14,7 @@ import httpx
 import pytest
 
 from modelslab_pony import AsyncPonyClient, PonyClient, RetryPolicy, TextToImage, errors
+from modelslab_pony._http import within
 from modelslab_pony._watch import Watch, limited
 from modelslab_pony.results import AsyncImage, Image
 from modelslab_pony.testing import VirtualClock
@@ -186,18 +190,75 @@ def test_a_download_has_a_limit_of_its_own(takes: int, colour: Colour, service: 
     assert slow.is_closed
 
 
-def test_the_last_try_has_what_the_others_left(colour: Colour, service: Service, clock: VirtualClock) -> None:
-    """Two calls' time for all of them: after 5 and 8 s of 20, the third may take 7."""
+def hang(clock: VirtualClock, seconds: float) -> httpx.Response:
+    """Take some time, and then not answer."""
+    clock.time += seconds
+    raise httpx.ReadTimeout("no answer")
 
-    def hang(seconds: float) -> httpx.Response:
-        clock.time += seconds
-        raise httpx.ReadTimeout("no answer")
+
+@pytest.mark.parametrize("call", [lambda pony: pony.balance(), lambda pony: pony.fetch(7)], ids=["balance", "fetch"])
+def test_the_last_try_has_what_the_others_left(
+    call: Any, colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """Two calls' time for all of them, not counting the pauses: after 5 and 8 s of 20, the third may take 7."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        yield call(pony)
 
     slow = Pieces(clock, [b" "] * 1000, seconds=1)
-    service.answers(lambda: hang(5), lambda: hang(8), lambda: httpx.Response(200, stream=slow))
+    service.answers(lambda: hang(clock, 5), lambda: hang(clock, 8), lambda: httpx.Response(200, stream=slow))
     with pytest.raises(errors.TransportError, match="more than 7 s"):
-        colour.play(lambda pony: (yield pony.balance()), service, clock)
+        colour.play(story, service, clock, timeout=httpx.Timeout(5.0), retry=RetryPolicy(attempts=9, min_delay=30))
     assert slow.taken <= 9
+    assert len(service.calls) == 3
+
+
+def test_the_last_try_of_a_download_has_what_the_others_left(
+    colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """As for every other call."""
+    slow = Pieces(clock, [PNG[:16], *[b" "] * 1000], seconds=1)
+    service.answers(SUCCESS, lambda: hang(clock, 5), lambda: hang(clock, 8))
+    service.answers(lambda: httpx.Response(200, stream=slow))
+    with pytest.raises(errors.DownloadError, match="more than 7 s"):
+        colour.play(read, service, clock, timeout=10.0, retry=RetryPolicy(attempts=9, min_delay=30))
+    assert slow.taken <= 9
+    assert len(service.calls) == 4
+
+
+def test_asking_with_the_id_in_the_path_has_what_is_left_of_one_call(
+    colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """The server that knows no `/fetch` took 6 of its 10 s to say so."""
+
+    def unknown() -> httpx.Response:
+        clock.time += 6
+        return httpx.Response(404, html="<h1>Not Found</h1>")
+
+    service.answers(unknown, lambda: httpx.Response(200, stream=Pieces(clock, [b" "] * 1000, seconds=1)))
+    calls: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        calls.append(request.url.path.rsplit("/", 1)[-1])
+        return service(request)
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        yield pony.fetch(7)
+
+    with pytest.raises(errors.TransportError, match="more than 4 s"):
+        colour.play(story, answer, clock, retry=ONCE)
+    assert calls == ["fetch", "7"]
+
+
+@pytest.mark.parametrize("seconds", [0.0, -5.0, 0.5, threading.TIMEOUT_MAX, 1e30, math.inf])
+def test_every_limit_is_one_that_a_lock_takes(seconds: float) -> None:
+    """Also none, one that is over, and one beyond what threads can wait: a place that is free is taken all the same."""
+    lock = threading.Lock()
+    assert lock.acquire(timeout=within(seconds) or -1)
+    limit = within(seconds)
+    assert limit is None or 0 < limit <= max(seconds, 0.01)
+    if limit is None or limit < 1:
+        assert (limit is None) is (seconds > threading.TIMEOUT_MAX)
 
 
 # --- connections that are given back ---------------------------------------------------------
@@ -228,6 +289,119 @@ def test_a_transports_own_timeout_is_told_in_its_words(colour: Colour, service: 
     """It is not taken for that of the whole call."""
     with pytest.raises(errors.SubmissionUnknown, match="TimeoutError: of the tunnel"):
         colour.play(submit, service.answers(TimeoutError("of the tunnel")), clock)
+
+
+def test_a_zip_that_is_too_large_is_left_too(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """It is judged as what is too large without one: an answer came, and says nothing."""
+    large = Pieces(clock, [gzip.compress(b" " * 9_000_000)[:8000]] * 50)
+    headers = {"content-encoding": "gzip"}
+    service.answers(lambda: httpx.Response(200, headers=headers, stream=large))
+    with pytest.raises(errors.UnknownResponseError):
+        colour.play(submit, service, clock)
+    assert large.taken < 50
+    assert large.is_closed
+
+
+def test_a_zip_of_a_picture_is_whole_or_no_picture(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """Also where what is missing is only its check sum, and the picture has its end."""
+
+    def zipped(content: bytes) -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Pieces(clock, [content]))
+
+    whole = gzip.compress(PNG)
+    assert colour.play(read, service.answers(SUCCESS, lambda: zipped(whole)), clock) == PNG
+    with pytest.raises(errors.DownloadError, match="within its encoding"):
+        colour.play(read, service.answers(SUCCESS, lambda: zipped(whole[:-1])), clock, retry=ONCE)
+
+
+def test_a_tunnel_that_breaks_is_a_passing_fault_of_a_download(
+    colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """A caller's own transport raises what the system says."""
+    service.answers(SUCCESS, ConnectionResetError("of the tunnel"), PNG)
+    assert colour.play(read, service, clock, retry=RetryPolicy(attempts=2)) == PNG
+
+
+def test_what_fails_before_it_is_sent_was_not_sent(
+    colour: Colour, service: Service, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lent client that cannot build the request: nothing was accepted, so that it may be built again."""
+    kind: Any = httpx.Client if colour.name == "sync" else httpx.AsyncClient
+    build = kind.build_request
+    failed: list[int] = []
+
+    def build_at_last(self: Any, *given: Any, **options: Any) -> httpx.Request:
+        if not failed:
+            failed.append(1)
+            raise RuntimeError("no signature")
+        request: httpx.Request = build(self, *given, **options)
+        return request
+
+    monkeypatch.setattr(kind, "build_request", build_at_last)
+    with pytest.raises(errors.TransportError, match="nothing was sent"):
+        colour.play(submit, service, clock, retry=ONCE)
+    assert service.calls == []
+    assert colour.play(submit, service.answers("processing"), clock).id == 70010006
+
+
+@pytest.mark.parametrize("at_the_service", [True, False])
+def test_each_request_has_the_limits_and_the_encodings_that_are_undone(
+    at_the_service: bool, colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """Calls may be packed, singly; pictures are asked for as they are, of the service itself and of another host."""
+    seen: list[tuple[str, str, Any]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append((request.method, request.headers["accept-encoding"], request.extensions["timeout"]))
+        return service(request)
+
+    service.answers({**SUCCESS, "output": ["https://modelslab.com/a.png" if at_the_service else URL]}, PNG)
+    colour.play(read, answer, clock, timeout=7.0)
+    limits = httpx.Timeout(7.0).as_dict()
+    assert seen == [("POST", "gzip, deflate", limits), ("GET", "identity", limits)]
+
+
+def test_a_lent_clients_own_encodings_are_not_asked_for() -> None:
+    """It may have packers that ours does not undo."""
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["accept-encoding"])
+        return httpx.Response(200, json={"status": "processing", "id": 7})
+
+    async def awaited() -> None:
+        own: dict[str, Any] = {"transport": httpx.MockTransport(answer), "headers": {"Accept-Encoding": "br, zstd"}}
+        async with httpx.AsyncClient(**own) as http:
+            await AsyncPonyClient(KEY, http_client=http).submit(TextToImage("x"))
+        with httpx.Client(**own) as lent:
+            PonyClient(KEY, http_client=lent).submit(TextToImage("x"))
+
+    asyncio.run(awaited())
+    assert seen == ["gzip, deflate"] * 2
+
+
+def test_what_is_nested_too_deep_to_be_written_is_refused(colour: Colour, clock: VirtualClock) -> None:
+    """At whichever depth Python gives up: it was sent, or refused as what cannot be written; nothing in between."""
+    sent: list[int] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(len(request.content))
+        return httpx.Response(200, json={"status": "processing", "id": 7})
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        deep: Any = []
+        for depth in range(1, 1000):
+            deep = [deep]
+            if depth > 800 and depth % 3 == 0:
+                before = len(sent)
+                try:
+                    yield pony.submit(TextToImage("x", extra={"deep": deep}))
+                    assert len(sent) == before + 1
+                except errors.InvalidRequestError:
+                    assert len(sent) == before
+
+    colour.play(story, answer, clock, retry=ONCE)
+    assert 0 < len(sent) < 67
 
 
 # --- how many are under way ------------------------------------------------------------------
@@ -281,6 +455,9 @@ def test_a_call_that_finds_no_place_in_time_was_not_sent(colour: Colour, service
             yield taken
         with pytest.raises(errors.TransportError, match=r"nothing was sent \(too many calls .*max_in_flight"):
             yield pony.text2img("x", wait_timeout=0.01)
+        with pytest.raises(errors.TransportError, match=r"too many calls .*no image was asked for yet") as raised:
+            yield pony.img2img("x", PNG, wait_timeout=0.01)
+        assert getattr(raised.value, "__notes__", []) == []  # its text says so already
 
     colour.play(story, service, clock, max_in_flight=1, retry=ONCE)
     assert service.calls == []
@@ -321,3 +498,10 @@ def test_what_cannot_leave_is_claimed_by_nobody(service: Service) -> None:
     asyncio.run(run())
     assert claims == ["claimed"]
     assert service.paths == ["text2img"]
+
+
+@pytest.mark.parametrize("kind", [PonyClient, AsyncPonyClient])
+def test_the_gate_decides_and_not_the_pool(kind: Any) -> None:
+    """A call that has its place never waits for a connection."""
+    limits = [kind(KEY, max_in_flight=most)._httpx._transport._pool._max_connections for most in (1, 16, 40)]
+    assert limits == [1, 16, 40]

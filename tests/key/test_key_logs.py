@@ -5,11 +5,15 @@ from __future__ import annotations
 import gc
 import logging
 import pickle
+import re
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpcore
+import httpx
 import pytest
 
 from modelslab_pony import PonyClient, _redact
@@ -70,6 +74,14 @@ def test_a_client_does_so_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == ["said [api key]"]
 
 
+def test_every_logger_of_what_carries_a_call_is_known() -> None:
+    """httpx's and httpcore's, read from their source, and those of HTTP/2, which need not be installed."""
+    sources = [path for library in (httpx, httpcore) for path in Path(library.__path__[0]).rglob("*.py")]
+    named = {name for path in sources for name in re.findall(r'getLogger\("([^"]+)"\)', path.read_text("utf-8"))}
+    assert {"httpx", "httpcore.http11", "httpcore.http2"} <= named
+    assert named | {"hpack.hpack", "hpack.table", "modelslab_pony"} <= set(LOGGERS)
+
+
 @pytest.mark.usefixtures("redactor")
 @pytest.mark.parametrize("name", LOGGERS)
 def test_each_logger_is_watched(name: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -127,10 +139,11 @@ def test_a_record_that_cannot_be_read_is_withheld(
     log.addHandler(handler)
     try:
         log.error(said, *arguments)
+        log.error(said, *arguments, exc_info=LookupError(KEY), stack_info=True)
     finally:
         log.removeHandler(handler)
-    assert caplog.messages == [WITHHELD]
-    assert capsys.readouterr().err == f"{WITHHELD}\n"
+    assert caplog.messages == [WITHHELD] * 2
+    assert capsys.readouterr().err == f"{WITHHELD}\n" * 2
 
 
 def test_it_is_done_once_and_forgotten_with_the_client(redactor: Redactor) -> None:
