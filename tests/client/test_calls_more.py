@@ -404,6 +404,59 @@ def test_what_is_nested_too_deep_to_be_written_is_refused(colour: Colour, clock:
     assert 0 < len(sent) < 67
 
 
+# --- what a fault tells ----------------------------------------------------------------------
+
+PLAIN_KEY = "sk-planted-0123456789"
+
+
+def test_a_fault_that_repeats_the_key_is_told_without_it(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """httpx's words hold what the other side said; so does the name of a host that is refused."""
+    said = httpx.RemoteProtocolError(f"illegal status line: {PLAIN_KEY}")
+    inside = httpx.Response(302, headers={"location": f"http://{PLAIN_KEY}.localhost/"})
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        for call in (lambda: pony.submit(TextToImage("x")), pony.balance, lambda: pony.fetch(7)):
+            with pytest.raises(errors.PonyError, match=r"illegal status line: \[api key\]") as raised:
+                yield call()
+            assert PLAIN_KEY not in str(raised.value)
+        for match in (r"illegal status line: \[api key\]", r"\[api key\]\.localhost is inside"):
+            with pytest.raises(errors.DownloadError, match=match) as raised:
+                yield from read(pony)
+            assert PLAIN_KEY not in str(raised.value)
+
+    service.answers(said, said, said, SUCCESS, said, SUCCESS, inside)
+    colour.play(story, service, clock, retry=ONCE, api_key=PLAIN_KEY)
+
+
+def chained(how: str) -> Exception:
+    """Return a fault of a hook that another one led to, which was raised."""
+    second = KeyError("mine")
+    try:
+        int("the first")
+    except ValueError as fault:
+        if how == "group":
+            return ExceptionGroup("mine", [fault, second])
+        second.__cause__, second.__context__ = (fault, None) if how == "cause" else (None, fault)
+    return second
+
+
+@pytest.mark.parametrize("how", ["cause", "context", "group"])
+def test_no_fault_of_a_callers_own_transport_holds_the_request(how: str, colour: Colour, clock: VirtualClock) -> None:
+    """Nor does what led to it: tools that show a traceback with its variables would show the key."""
+    fault = chained(how)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert KEY.encode() in request.content.replace(b"\\/", b"/")
+        raise fault
+
+    with pytest.raises((KeyError, ExceptionGroup)) as raised:
+        colour.play(submit, answer, clock)
+    assert raised.value is fault
+    inner = [*getattr(fault, "exceptions", ()), fault.__cause__, fault.__context__]
+    assert [one.__traceback__ for one in inner if one is not None] == [None] * (2 if how == "group" else 1)
+    assert "raised while a request was under way" in fault.__notes__[0]
+
+
 # --- how many are under way ------------------------------------------------------------------
 
 

@@ -53,6 +53,7 @@ def test_a_post_that_may_have_arrived_is_never_sent_again(
     assert service.paths == ["text2img"]
     assert (raised.value.track_id, raised.value.job_id) == ("order-17", None)
     assert raised.value.__cause__ is raised.value.__context__ is None  # httpx's own error holds the body
+    assert getattr(raised.value, "__notes__", []) == []  # its text says so already
 
 
 @pytest.mark.parametrize("fault", NEVER_SENT, ids=lambda fault: type(fault).__name__)
