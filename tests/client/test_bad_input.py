@@ -116,6 +116,8 @@ def test_a_huge_answer_is_not_read_to_its_end(colour: Colour, clock: VirtualCloc
 BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"timeout": "abc"}, "timeout"),
     ({"timeout": -1}, "timeout"),
+    ({"timeout": 0}, "timeout"),
+    ({"timeout": httpx.Timeout(5, connect=0)}, "timeout"),
     ({"timeout": float("nan")}, "timeout"),
     ({"timeout": httpx.Timeout(5, read=-1)}, "timeout"),
     ({"poll": None}, "poll must be a PollPolicy"),

@@ -174,9 +174,11 @@ def test_a_cancelled_task_is_told_the_job(service: Service) -> None:
 def test_a_gateways_page_says_nothing_about_the_job(
     code: int, colour: Colour, service: Service, clock: VirtualClock
 ) -> None:
-    """One HTML refusal in the middle does not end the wait; the service's own would."""
+    """One refusal in the middle, HTML or JSON without a status, does not end the wait; the service's own would."""
     page = httpx.Response(code, text="<html>nginx</html>")
     assert colour.play(make, service.answers("processing", page, DONE), clock).id == 70010006
+    words = httpx.Response(code, json={"message": "Forbidden"})
+    assert colour.play(make, service.answers("processing", words, DONE), clock).id == 70010006
     own = httpx.Response(404, json={"status": "error", "message": "Request not found"})
     with pytest.raises(errors.NotFoundError):
         colour.play(make, service.answers("processing", own), clock)

@@ -53,6 +53,7 @@ def test_a_post_that_may_have_arrived_is_never_sent_again(
     assert service.paths == ["text2img"]
     assert (raised.value.track_id, raised.value.job_id) == ("order-17", None)
     assert raised.value.__cause__ is raised.value.__context__ is None  # httpx's own error holds the body
+    assert getattr(raised.value, "__notes__", []) == []  # its text says so already
 
 
 @pytest.mark.parametrize("fault", NEVER_SENT, ids=lambda fault: type(fault).__name__)
@@ -111,6 +112,28 @@ def test_any_other_answer_ends_it_after_one_post(
         colour.play(submit, service.answers(reply), clock, retry=PATIENT)
     assert service.paths == ["text2img"]
     assert isinstance(raised.value, errors.SubmissionUnknown) == (reply in UNCLEAR)
+
+
+@pytest.mark.parametrize("code", [408, 409, 418, 425, 499])
+@pytest.mark.parametrize("body", [{"status": "conflict", "message": "odd"}, {"message": "odd"}, "odd"], ids=str)
+def test_a_code_that_the_service_does_not_document_is_no_proof_of_refusal(
+    code: int, body: Any, colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """A gateway may say it when the service has the request already."""
+    with pytest.raises(errors.SubmissionUnknown):
+        colour.play(submit, service.answers(httpx.Response(code, json=body)), clock, retry=PATIENT)
+    assert service.paths == ["text2img"]
+
+
+@pytest.mark.parametrize(("code", "kind"), [(200, errors.NotFoundError), (409, errors.APIError)])
+def test_a_request_that_the_service_says_failed_is_refused(
+    code: int, kind: type[Exception], colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """In its own words, and with no id: nobody has to look whether it was accepted."""
+    answer = httpx.Response(code, json={"status": "failed", "message": "Model not found"})
+    with pytest.raises(kind) as raised:
+        colour.play(submit, service.answers(answer), clock, retry=PATIENT)
+    assert not isinstance(raised.value, errors.SubmissionUnknown)
 
 
 def test_an_accepted_job_without_an_id_is_unknown(colour: Colour, service: Service, clock: VirtualClock) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpcore
+import httpx
 import pytest
 
 from modelslab_pony import PonyClient, _redact
@@ -70,6 +72,14 @@ def test_a_client_does_so_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     with world() as hosts, PonyClient("sk-another/9876543210", base_url=hosts.url, **FAST):
         logging.getLogger("httpcore.http11").debug("said sk-another/9876543210")
     assert caplog.messages == ["said [api key]"]
+
+
+def test_every_logger_of_what_carries_a_call_is_known() -> None:
+    """httpx's and httpcore's, read from their source, and those of HTTP/2, which need not be installed."""
+    sources = [path for library in (httpx, httpcore) for path in Path(library.__path__[0]).rglob("*.py")]
+    named = {name for path in sources for name in re.findall(r'getLogger\("([^"]+)"\)', path.read_text("utf-8"))}
+    assert {"httpx", "httpcore.http11", "httpcore.http2"} <= named
+    assert named | {"hpack.hpack", "hpack.table", "modelslab_pony"} <= set(LOGGERS)
 
 
 @pytest.mark.usefixtures("redactor")
@@ -141,10 +151,11 @@ def test_a_record_that_cannot_be_read_is_withheld(
     log.addHandler(handler)
     try:
         log.error(said, *arguments)
+        log.error(said, *arguments, exc_info=LookupError(KEY), stack_info=True)
     finally:
         log.removeHandler(handler)
-    assert caplog.messages == [WITHHELD]
-    assert capsys.readouterr().err == f"{WITHHELD}\n"
+    assert caplog.messages == [WITHHELD] * 2
+    assert capsys.readouterr().err == f"{WITHHELD}\n" * 2
 
 
 def test_it_is_done_once_and_forgotten_with_the_client(redactor: Redactor) -> None:

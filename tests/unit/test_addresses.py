@@ -132,6 +132,24 @@ def test_a_base_url_that_led_inside_is_itself_inside() -> None:
     guard.check("https://10.0.0.9/a.png")
 
 
+def test_a_base_url_that_led_into_the_web_opens_nothing() -> None:
+    """Each call to the service tells of a public address; an answer of it still leads nowhere inside."""
+    guard = Guard(SERVICE)
+    guard.met("modelslab.com", "8.8.8.8")
+    with pytest.raises(NotAnImageError, match="private network"):
+        guard.check("https://10.0.0.9/a.png")
+    with pytest.raises(NotAnImageError, match="private network"):
+        guard.check_peer("https://images.example/a.png", "images.example", "10.0.0.3")
+
+
+def test_the_base_urls_own_origin_is_told() -> None:
+    """Scheme, host and port, of which the scheme's own may be left out. What a lent client adds goes there alone."""
+    assert all(map(Guard(SERVICE).is_base, ["https://modelslab.com/a.png", "https://ModelsLab.com:443/a.png"]))
+    assert Guard("http://localhost:80").is_base("http://localhost/a.png")
+    others = ["http://modelslab.com/a.png", "https://modelslab.com:8443/a.png", "https://cdn.modelslab.com/a.png"]
+    assert not any(map(Guard(SERVICE).is_base, [*others, "http://modelslab.com:443/a.png"]))
+
+
 def test_this_machine_is_told_by_name_and_address() -> None:
     """http is for it alone."""
     assert all(map(is_this_machine, ["localhost", "127.0.0.1", "127.0.0.2", "::1"]))

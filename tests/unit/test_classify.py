@@ -389,6 +389,46 @@ def test_a_large_answer_is_kept_in_part(big: Any) -> None:
     assert len(json.dumps(getattr(error, "errors", {}))) < 10 * BODY_KEPT
 
 
+@pytest.mark.parametrize("nothing", ["[]", "null", '""', "{}"])
+def test_images_that_are_said_twice_are_not_lost(nothing: str) -> None:
+    """They are paid for: what says nothing does not take their place. Of two that say something it is the last."""
+    content = f'{{"id": 7, "status": "success", "output": ["https://x.example/a.png"], "output": {nothing}}}'
+    assert [link.url for link in snapshot(reply(content.encode())).links] == ["https://x.example/a.png"]
+    content = content.replace(nothing, '"https://x.example/b.png"')
+    assert [link.url for link in snapshot(reply(content.encode())).links] == ["https://x.example/b.png"]
+
+
+@pytest.mark.parametrize("status", [["error", "success"], ["processing", "error"], ["error", ["error", "Success"]]])
+@pytest.mark.parametrize("code", [200, 400, 429])
+def test_a_list_of_statuses_claims_what_each_of_them_claims(status: Any, code: int) -> None:
+    """One of them says that it was accepted, wherever it stands: then it is no refusal to be sent again."""
+    error = refused({"status": status, "message": "Rate limit exceeded"}, code)
+    assert type(error) is errors.UnexpectedResponseError
+    assert is_refusal(error) is False
+
+
+@pytest.mark.parametrize("code", [100, 301, 302, 307])
+def test_the_services_words_under_a_redirect_are_not_believed(code: int) -> None:
+    """They say a rate limit, which would be waited out and sent again; a redirect says something else."""
+    assert type(refused({"status": "error", "message": "Rate limit exceeded"}, code)) is errors.UnexpectedResponseError
+
+
+def test_large_names_are_large_too() -> None:
+    """What is kept of an answer counts them."""
+    raw = snapshot(reply({"id": 7, "status": "processing", "x" * 10**6: 1, "meta": {"y" * 10**6: 1}})).raw
+    assert len(json.dumps(raw)) < 2 * BODY_KEPT
+    assert (raw["id"], raw["status"]) == (7, "processing")
+
+
+@pytest.mark.parametrize("status", ["processing", "failed"])
+def test_a_large_answer_about_a_job_is_kept_in_part(status: str) -> None:
+    """A `Job` holds it for as long as the application does; status and id are among what is kept."""
+    big = {f"name {number}": "x" * 1000 for number in range(3000)}
+    raw = snapshot(reply({**big, "status": status, "id": 7})).raw
+    assert len(json.dumps(raw)) < 2 * BODY_KEPT
+    assert (raw["status"], raw["id"]) == (status, 7)
+
+
 def test_deep_nesting_is_cut_off() -> None:
     """An error with it could not be sent to another process, nor a result be written as JSON."""
     content = b'{"status": "processing", "id": 7, "meta": {"x": ' + b"[" * 300 + b"]" * 300 + b"}}"

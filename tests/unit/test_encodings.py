@@ -80,6 +80,14 @@ def test_what_is_not_whole_is_an_error(encoding: str, given: bytes) -> None:
             decoded(encoding, given, size)
 
 
+def test_deflate_may_lack_its_frame_from_the_beginning_only() -> None:
+    """What breaks off later is broken, also where something follows that would unpack by itself."""
+    decoder = Decoder("deflate")
+    assert b"".join(decoder.feed(zlib.compress(CONTENT)[:-4])) == CONTENT
+    with pytest.raises(EncodingError):
+        list(decoder.feed(raw_deflate(CONTENT)))
+
+
 def test_nothing_is_nothing() -> None:
     """An empty body under gzip, as some servers send it."""
     assert decoded("gzip", b"", 1) == b""

@@ -37,12 +37,39 @@ def test_without_a_key_the_way_to_one_is_named(key: str | None) -> None:
         "https://[x",
         "https://a.example/?key=1",
         "https://a.example/#x",
+        "https://a.example/v6 /images",
+        "https://a.example/v6\u00a0/images",
+        "https://a.example/\x00",
     ],
 )
 def test_a_base_url_that_cannot_be_one_is_refused(url: str) -> None:
     """The error shows what was given and what it should look like."""
     with pytest.raises(ConfigurationError, match="has to look like"):
         Settings.resolve(Secret("k"), Secret(url))
+
+
+@pytest.mark.parametrize("key", ["sk-ключ-0123456789", "sk-planted\x00", "sk-planted\nsk-planted", "sk-pl\u00e4nted"])
+def test_a_key_that_was_copied_badly_is_refused_and_not_repeated(key: str) -> None:
+    """Not the service's word on it but ours, before anything is sent."""
+    with pytest.raises(ConfigurationError, match="characters that no key has") as raised:
+        Settings.resolve(Secret(key), Secret(None))
+    assert "sk-" not in str(raised.value)
+
+
+@pytest.mark.parametrize("spelling", ["sk-planted/0123", "sk-planted%2F0123", "sk-planted%2f0123"])
+@pytest.mark.parametrize("place", ["https://a.example/{}", "https://a.example/?key={}", "https://{}@a.example", "{}"])
+def test_a_base_url_that_holds_the_key_is_refused_and_not_repeated(place: str, spelling: str) -> None:
+    """In either spelling: it would stand in every log of a proxy, and in our own errors."""
+    with pytest.raises(ConfigurationError, match="holds the API key") as raised:
+        Settings.resolve(Secret("sk-planted/0123"), Secret(place.format(spelling)))
+    assert "planted" not in str(raised.value)
+
+
+def test_what_may_be_a_key_in_the_place_of_the_base_url_is_not_repeated() -> None:
+    """The two arguments are easily taken for each other."""
+    with pytest.raises(ConfigurationError, match="has to look like") as raised:
+        Settings.resolve(Secret("k"), Secret("sk-another-0123456789"))
+    assert "another" not in str(raised.value)
 
 
 @pytest.mark.parametrize("url", ["http://modelslab.com", "http://10.0.0.1", "http://127.evil.example"])
@@ -64,7 +91,7 @@ def test_the_key_is_not_shown() -> None:
     assert "planted" not in repr(settings) + str(settings)
 
 
-@pytest.mark.parametrize("value", [-1, float("nan"), "5", True, object()])
+@pytest.mark.parametrize("value", [-1, float("nan"), "5", True, object(), float("inf"), 1e13, 10**400])
 def test_a_time_limit_is_a_number_of_seconds(value: Any) -> None:
     """The error names the argument."""
     with pytest.raises(InvalidRequestError, match="timeout must be"):
