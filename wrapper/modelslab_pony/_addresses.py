@@ -47,14 +47,15 @@ class Guard:
             parts.port  # noqa: B018 - a bad port raises here and not in the midst of a call
         except ValueError:
             host = None
+        if not host or parts.scheme not in _PORTS:
+            raise _no_url()
         asked = asked_host(url)
-        if not host or not asked or parts.scheme not in _PORTS:
-            reason = "not an http(s) URL"
-            raise NotAnImageError(reason, again=False)
         if not self._is_inside and not self.is_base(url):
             for one in (host, asked):
                 if is_inside(one):
                     raise _refused(one)
+        if not asked:
+            raise _no_url()
 
     def met(self, host: str, address: str) -> None:
         """Note to which address a call to the base URL was connected."""
@@ -72,7 +73,7 @@ def asked_host(url: str) -> str:
     """Return the host that httpx asks for: "127\u30020.0.1" and names of other scripts are written anew by it."""
     try:
         return httpx.URL(url).raw_host.decode("ascii")
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, ValueError):
         return ""  # of which httpx asks nobody
 
 
@@ -129,6 +130,11 @@ def _meanings(address: Address) -> list[Address]:
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+def _no_url() -> NotAnImageError:
+    reason = "not an http(s) URL"
+    return NotAnImageError(reason, again=False)
 
 
 def _refused(host: str) -> NotAnImageError:
