@@ -307,7 +307,7 @@ def test_a_zip_that_was_cut_is_no_answer(colour: Colour, service: Service, clock
     cut = gzip.compress(b'{"status": "error", "message": "Invalid API key"}')[:-20]
     headers = {"content-encoding": "gzip"}
     service.answers(lambda: httpx.Response(200, headers=headers, stream=Pieces(clock, [cut])))
-    with pytest.raises(errors.SubmissionUnknown, match="no answer came .*within its encoding"):
+    with pytest.raises(errors.SubmissionUnknown, match=r"no answer came .*within its encoding"):
         colour.play(submit, service, clock)
 
 
