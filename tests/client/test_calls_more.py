@@ -302,6 +302,15 @@ def test_a_zip_that_is_too_large_is_left_too(colour: Colour, service: Service, c
     assert large.is_closed
 
 
+def test_a_zip_that_was_cut_is_no_answer(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """It is told as what broke off, and not as words of the service."""
+    cut = gzip.compress(b'{"status": "error", "message": "Invalid API key"}')[:-20]
+    headers = {"content-encoding": "gzip"}
+    service.answers(lambda: httpx.Response(200, headers=headers, stream=Pieces(clock, [cut])))
+    with pytest.raises(errors.SubmissionUnknown, match=r"no answer came .*within its encoding"):
+        colour.play(submit, service, clock)
+
+
 def test_a_zip_of_a_picture_is_whole_or_no_picture(colour: Colour, service: Service, clock: VirtualClock) -> None:
     """Also where what is missing is only its check sum, and the picture has its end."""
 
@@ -455,6 +464,26 @@ def test_no_fault_of_a_callers_own_transport_holds_the_request(how: str, colour:
     inner = [*getattr(fault, "exceptions", ()), fault.__cause__, fault.__context__]
     assert [one.__traceback__ for one in inner if one is not None] == [None] * (2 if how == "group" else 1)
     assert "raised while a request was under way" in fault.__notes__[0]
+
+
+class Stop(BaseException):
+    """Ends a program, and takes no notes."""
+
+    def add_note(self, note: str, /) -> None:
+        raise TypeError(note)
+
+
+def test_what_takes_no_notes_ends_an_upload_as_itself(colour: Colour, clock: VirtualClock) -> None:
+    """What is said on it is lost; it is not."""
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        raise Stop
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        yield pony.img2img("x", PNG)
+
+    with pytest.raises(Stop):
+        colour.play(story, answer, clock)
 
 
 # --- how many are under way ------------------------------------------------------------------
