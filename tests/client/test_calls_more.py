@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gzip
 import inspect
 import math
@@ -587,3 +588,35 @@ def test_the_gate_decides_and_not_the_pool(kind: Any) -> None:
     """A call that has its place never waits for a connection."""
     limits = [kind(KEY, max_in_flight=most)._httpx._transport._pool._max_connections for most in (1, 16, 40)]
     assert min(limits) > 1_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenFault(Exception):
+    """Takes no notes, nor lets anything be assigned."""
+
+    why: str
+
+
+def test_a_frozen_fault_of_a_callers_own_transport_holds_no_request_either(colour: Colour, clock: VirtualClock) -> None:
+    """A frozen dataclass refuses what `without_frames` assigns; its frames go all the same."""
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        raise FrozenFault("mine")
+
+    def story(pony: Any) -> Any:
+        return (yield pony.submit(TextToImage("x")))
+
+    with pytest.raises((FrozenFault, dataclasses.FrozenInstanceError)) as raised:  # httpx fails to assign, too
+        colour.play(story, answer, clock)
+    rest: list[BaseException | None] = [raised.value]
+    while rest:
+        fault = rest.pop()
+        if fault is not None:
+            rest += [fault.__cause__, fault.__context__]
+            trace = fault.__traceback__
+            while trace:
+                held = [value for value in trace.tb_frame.f_locals.values() if isinstance(value, httpx.Request)]
+                assert not held, f"{trace.tb_frame.f_code.co_name} holds the request, and with it {KEY}"
+                trace = trace.tb_next

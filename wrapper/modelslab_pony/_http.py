@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import threading
@@ -228,14 +229,15 @@ def without_frames(fault: FaultT) -> FaultT:
     if isinstance(fault, Exception):
         places = traceback.extract_tb(fault.__traceback__)
         lines = "".join(f"\n  {place.filename}:{place.lineno} in {place.name}" for place in places)
-        fault.add_note(f"raised while a request was under way, at:{lines}")
+        with contextlib.suppress(Exception):  # an exception of the caller's may take no notes
+            fault.add_note(f"raised while a request was under way, at:{lines}")
     seen: set[int] = set()
     waiting: list[BaseException | None] = [fault]
     while waiting:
         one = waiting.pop()
         if one is not None and id(one) not in seen:
             seen.add(id(one))
-            one.__traceback__ = None
+            BaseException.with_traceback(one, None)  # set past what a frozen exception refuses
             waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
     return fault
 
