@@ -229,7 +229,7 @@ def test_a_folder_is_one_wherever_it_is_mounted(database: str, tmp_path: Path) -
     url = "https://images.example/1.png"
     with _ledger(database) as ledger:
         names = [
-            _saving._reserve(ledger, tmp_path / folder, item, "{name}.png", {"name": "x", "image": 0}, url)
+            _saving._reserve(ledger, tmp_path / folder, item, "{name}.png", {"name": "x", "image": 0}, url, 0)
             for folder, item in zip(("out", "mount"), ledger.rows("b"), strict=True)
         ]
     assert names == ["x.png", "x-2.png"]

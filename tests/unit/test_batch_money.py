@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import socket
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+import sqlalchemy.exc
+from attrs import evolve
 
-from modelslab_pony import ConfigurationError, NotFoundError, ServerError, TransportError
+from modelslab_pony import AsyncPonyClient, ConfigurationError, NotFoundError, ServerError, TransportError
 from modelslab_pony._redact import Redactor
-from modelslab_pony.batch import _names, _rows, _verdicts
+from modelslab_pony.batch import _names, _rows, _saving, _verdicts
 from modelslab_pony.batch._inputs import Inputs
 from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.batch._outcome import status_of
 from modelslab_pony.batch._rows import Checked, Format, Problem
 from modelslab_pony.batch._store import tidy_after
+from modelslab_pony.batch._surely import Surely
 from modelslab_pony.batch._tables import sqlite_url
+from support.scripted import PNG
 
 
 @pytest.fixture
@@ -96,6 +103,37 @@ def test_an_accepted_job_is_not_lost_to_another_execution_s_fault(ledger: Ledger
     ledger.claim(a, "other", "w2")
     ledger.failed(a, ValueError("the image is not here"), token="mine")
     assert ledger.accepted(a, "other", 7, {})
+
+
+def test_a_database_that_goes_away_under_a_name_leaves_no_row_behind(ledger: Ledger, tmp_path: Path) -> None:
+    """It is asked again, and the image has one name, even if the first was kept and the word of that was lost."""
+    (a,) = load(ledger, "a")
+    ledger.claim(a, "t", "w")
+    ledger.accepted(a, "t", 7, {})
+    ledger.answered(a, {"links": [{"url": "https://images.example/1.png", "proxy_url": None}]})
+    reserve, away = ledger.reserve, [True, False]
+
+    def kept_and_lost(id: int, folder: str, candidates: Iterable[str]) -> str:
+        file = reserve(id, folder, candidates)
+        if away.pop(0):
+            raise sqlalchemy.exc.OperationalError("COMMIT", {}, sqlite3.OperationalError("the server went away"))
+        return file
+
+    async def run() -> int:
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, content=PNG))
+        async with (
+            httpx.AsyncClient(transport=transport) as http,
+            AsyncPonyClient("k" * 20, http_client=http) as client,
+        ):
+            settings = {"template": "{name}.png", "metadata": False}
+            surely = Surely(lambda *_: None)
+            item = evolve(ledger.item(a), document={**ledger.item(a).document, "digests": {}})
+            return await _saving.save_images(item, settings, client, ledger, tmp_path, surely)
+
+    ledger.reserve = kept_and_lost  # type: ignore[method-assign]  # that database goes away
+    assert asyncio.run(run()) == 1
+    (file,) = ledger.item(a).files
+    assert (tmp_path / file).read_bytes() == PNG
 
 
 # --- the queue ---------------------------------------------------------------------------------

@@ -96,8 +96,9 @@ def _judge_submission(trip: Trip, sent: Exchange) -> None:
     error = trip.error
     about = getattr(error, "job_id", None) if error is not None else trip.outcome.id
     is_unknown = isinstance(error, errors.SubmissionUnknown)
-    # httpx does not give us a redirect whose place is no URL; then all that can be told is that nobody knows.
-    if answer.ids and not (is_unknown and 300 <= sent.wire.code < 400):
+    if is_unknown and 300 <= sent.wire.code < 400:
+        return  # httpx does not give us a redirect whose place is no URL: all that can be told is that nobody knows
+    if answer.ids:
         _check(about in answer.ids, f"lost the job {answer.ids}: {about!r}")
     if sent.wire.end == "silence" or (answer.kind in {"odd", "pending"} and not answer.ids):
         _check(is_unknown, f"an answer that is neither yes nor no became {error!r}")

@@ -7,6 +7,7 @@ import contextlib
 import shutil
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.batch._row_book import Item
 from modelslab_pony.batch._rows import request_of
 from modelslab_pony.batch._store import place_of
+from modelslab_pony.batch._surely import Surely
 from modelslab_pony.errors import DownloadError, InvalidRequestError
 from modelslab_pony.results import AsyncGeneration
 
@@ -45,7 +47,7 @@ def check_room(output: Path) -> None:
 
 
 async def save_images(
-    item: Item, settings: Mapping[str, Any], client: AsyncPonyClient, ledger: Ledger, output: Path
+    item: Item, settings: Mapping[str, Any], client: AsyncPonyClient, ledger: Ledger, output: Path, surely: Surely
 ) -> int:
     """Download every image of an item; return how many. One that is there already is written anew, in its place."""
     prepared = await asyncio.to_thread(_prepared, item)
@@ -55,14 +57,20 @@ async def save_images(
         file = item.files[image.index] if image.index < len(item.files) else None
         if file is None:
             values = _values(item, snapshot, image.index)
-            file = await asyncio.to_thread(_reserve, ledger, output, item, settings["template"], values, image.url)
+            name = partial(_reserve, ledger, output, item, settings["template"], values, image.url, image.index)
+            file = await surely(name)
         path = output / file
         await image.save(path, overwrite=True, metadata=bool(settings["metadata"]))
         await asyncio.to_thread(_shrink, path, thumbnail_of(output, file))
     return len(generation.images)
 
 
-def _reserve(ledger: Ledger, output: Path, item: Item, template: str, values: Mapping[str, Any], url: str) -> str:
+def _reserve(
+    ledger: Ledger, output: Path, item: Item, template: str, values: Mapping[str, Any], url: str, index: int
+) -> str:
+    files = ledger.item(item.id).files
+    if index < len(files):  # it was kept, and the word of that was lost on its way
+        return files[index]
     number = 0
 
     def free() -> Any:

@@ -294,7 +294,8 @@ class Work:
             if memory["tried"] and memory["tried"] % FRESH_LINKS == 0:
                 item = await self._asked_again(item)
             settings = (await self._batch_of(item))["settings"]
-            images = await save_images(item, settings, self._client, self.ledger, self._folder(item, settings))
+            folder = self._folder(item, settings)
+            images = await save_images(item, settings, self._client, self.ledger, folder, self._surely)
         except PonyError as error:
             faults = memory["tried"] + 1
             verdict = _verdicts.of_download(error, faults)
