@@ -55,7 +55,7 @@ def said(wire: Wire) -> Said:
     except ValueError:
         refused = wire.code in REFUSALS
         return Said("refused" if refused else "odd", may_repeat=wire.code == 429)
-    is_plain = len(wire.plain) < 20_000 and KEY not in repr(document) and not has_doubles
+    is_plain = len(wire.plain) < 20_000 and KEY not in repr(document).replace("\\", "") and not has_doubles
     is_plain = is_plain and _depth(document) <= DEEPEST
     if not isinstance(document, dict):
         kind = "refused" if wire.code in REFUSALS else "odd"
