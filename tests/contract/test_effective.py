@@ -43,6 +43,7 @@ GENERATED: dict[tuple[str, str], Meaning] = {
     ("200", "processing"): "processing",
     ("200", "failed"): errors.GenerationFailed,
     ("402", "insufficient_credits"): errors.InsufficientCreditsError,
+    ("500", "server_error"): errors.UnknownServerError,  # nobody knows whether it failed before it accepted
     ("403", "permission_denied"): errors.PermissionDeniedError,
 }
 FROM_IMAGE: dict[tuple[str, str], Meaning] = {**GENERATED, ("400", "unreachable_image"): errors.BadRequestError}
