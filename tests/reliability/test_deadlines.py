@@ -215,6 +215,23 @@ def test_a_retry_after_of_years_is_an_error_at_once(
     assert clock.time < 20
 
 
+def test_a_callback_that_takes_all_the_time_is_followed_by_one_last_look(
+    colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """What `on_update` took has passed too: nothing is slept after the deadline."""
+
+    def slowly(_: object) -> None:
+        clock.time += 100
+
+    service.answers(*[PROCESSING] * 5)
+    error = colour.play(
+        lambda pony: error_of(lambda: pony.text2img("x", wait_timeout=10, on_update=slowly)), service, clock
+    )
+    assert isinstance(error, errors.JobTimeout)
+    assert service.paths == ["text2img", "fetch"]
+    assert sum(clock.sleeps) == 0
+
+
 class Jumping(VirtualClock):
     """A clock that is set `by` seconds on or back at its tenth look, and now and then after it."""
 

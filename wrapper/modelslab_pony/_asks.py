@@ -146,11 +146,12 @@ def sleep(seconds: float) -> Generator[Step, Event, float]:
     raise mismatch(event)
 
 
-def report(snapshot: Snapshot) -> Generator[Step, Event, None]:
-    """Tell the caller where the job stands."""
+def report(snapshot: Snapshot) -> Generator[Step, Event, float]:
+    """Tell the caller where the job stands; return what time it is, since a callback may take long."""
     event = yield Report(snapshot)
-    if not isinstance(event, Woke):
-        raise mismatch(event)
+    if isinstance(event, Woke):
+        return event.at
+    raise mismatch(event)
 
 
 def mismatch(event: Event) -> TypeError:

@@ -146,7 +146,7 @@ def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[
     asked = faults = 0
     at_least = 0.0
     if job.raw:  # a job taken up by its id has no answer yet that could be told
-        yield from report(job)
+        now = max(now, (yield from report(job)))
     while job.status == "processing":
         remaining = max(0.0, deadline - now)
         delay = max(at_least, poll_delay(context.poll, asked, job.eta, remaining, context.random))
@@ -159,7 +159,7 @@ def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[
         found = _look(event, job)
         if isinstance(found, Snapshot):
             job, fault, faults, at_least = found, None, 0, 0.0
-            yield from report(job)
+            now = max(now, (yield from report(job)))
         else:
             fault, faults = found, faults + 1
             again = patience(context.retry, faults, fault)
