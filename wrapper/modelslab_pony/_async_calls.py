@@ -13,7 +13,7 @@ from attrs import evolve
 
 from modelslab_pony import _disk, _http
 from modelslab_pony._addresses import MOST_HOPS, Guard
-from modelslab_pony._settings import Settings, closed
+from modelslab_pony._settings import Settings
 from modelslab_pony._steps import Lost, Reply, Save, Saved, Send, Unsaved
 from modelslab_pony._watch import Watch
 from modelslab_pony.errors import PonyError
@@ -43,7 +43,7 @@ class AsyncCalls:
         waited = self._now() - asked
         answer = _http.Incoming()
         try:
-            self._check_open()
+            _http.check_open(self._client)
             if before_send is not None:
                 await before_send()
             return evolve(await self._answered(step, answer), waited=waited)
@@ -55,11 +55,11 @@ class AsyncCalls:
         sink, asked = None, self._now()
         async with self.gate:
             waited = self._now() - asked
-            self._check_open()
+            _http.check_open(self._client)
             try:
                 sink = _disk.open_sink(step)
-                suffix = await self._in_time(self._fetch(step, sink), self._limit(step))
-                path, content = await _whole(partial(sink.commit, suffix))
+                suffix = await self._in_time(self._fetch(step, sink), self._limits.of(step))
+                path, content = await _to_its_end(partial(sink.commit, suffix))
             except _http.SAVE_FAULTS as fault:
                 return evolve(_http.unsaved(self._now(), fault, self._settings), waited=waited)
             finally:
@@ -69,7 +69,7 @@ class AsyncCalls:
 
     async def _answered(self, step: Send, answer: _http.Incoming) -> Reply | Lost:
         try:
-            await self._in_time(self._receive(step, answer), self._limit(step))
+            await self._in_time(self._receive(step, answer), self._limits.of(step))
         except PonyError:
             raise
         except _http.SEND_FAULTS as fault:
@@ -79,7 +79,7 @@ class AsyncCalls:
         return answer.reply(self._now(), self._settings)
 
     async def _receive(self, step: Send, answer: _http.Incoming) -> None:
-        limit = self._limit(step)
+        limit = self._limits.of(step)
         until = self._now() + limit
         met: list[tuple[str, str]] = []
         watch = answer.watch = Watch(lambda *place: met.append(place))
@@ -103,7 +103,7 @@ class AsyncCalls:
 
     async def _fetch(self, step: Save, sink: _disk.Sink) -> str:
         """Follow a URL to a picture, and give that to the sink; return its suffix."""
-        limit = self._limit(step)
+        limit = self._limits.of(step)
         until = self._now() + limit
         url = step.url
         for _ in range(MOST_HOPS + 1):
@@ -166,13 +166,6 @@ class AsyncCalls:
             raise _http.too_slow(seconds)
         return found[0]
 
-    def _limit(self, step: Send | Save) -> float:
-        return min(self._limits.answer if isinstance(step, Send) else self._limits.download, step.within)
-
-    def _check_open(self) -> None:
-        if self._client.is_closed:
-            raise closed()
-
 
 def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
     """Return the content as it came; what a caller's own transport gave whole has been read already."""
@@ -197,7 +190,7 @@ async def _ended(task: asyncio.Task[T]) -> None:
         raise again
 
 
-async def _whole(act: Callable[[], T]) -> T:
+async def _to_its_end(act: Callable[[], T]) -> T:
     """Return what a thread gives. A cancelled call waits for it, so that nothing goes on behind its back."""
     task = asyncio.ensure_future(asyncio.to_thread(act))
     try:

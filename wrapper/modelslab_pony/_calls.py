@@ -12,7 +12,7 @@ from attrs import evolve
 
 from modelslab_pony import _disk, _http
 from modelslab_pony._addresses import MOST_HOPS, Guard
-from modelslab_pony._settings import Settings, closed
+from modelslab_pony._settings import Settings
 from modelslab_pony._steps import Lost, Reply, Save, Saved, Send, Unsaved
 from modelslab_pony._watch import Watch, limited
 from modelslab_pony.errors import PonyError
@@ -35,8 +35,8 @@ class Calls:
             return _http.crowded(self._now(), self._now() - asked)
         try:
             waited = self._now() - asked
-            self._check_open()
-            with limited(self._limit(step)):
+            _http.check_open(self._client)
+            with limited(self._limits.of(step)):
                 self._receive(step, answer)
         except PonyError:
             raise
@@ -53,10 +53,10 @@ class Calls:
         sink, asked = None, self._now()
         with self.gate:
             waited = self._now() - asked
-            self._check_open()
+            _http.check_open(self._client)
             try:
                 sink = _disk.open_sink(step)
-                with limited(self._limit(step)):
+                with limited(self._limits.of(step)):
                     suffix = self._fetch(step, sink)
                 path, content = sink.commit(suffix)
             except _http.SAVE_FAULTS as fault:
@@ -67,7 +67,7 @@ class Calls:
         return Saved(at=self._now(), path=path, content=content)
 
     def _receive(self, step: Send, answer: _http.Incoming) -> None:
-        limit = self._limit(step)
+        limit = self._limits.of(step)
         until = self._now() + limit
         met: list[tuple[str, str]] = []
         watch = answer.watch = Watch(lambda *place: met.append(place))
@@ -91,7 +91,7 @@ class Calls:
 
     def _fetch(self, step: Save, sink: _disk.Sink) -> str:
         """Follow a URL to a picture, and give that to the sink; return its suffix."""
-        limit = self._limit(step)
+        limit = self._limits.of(step)
         until = self._now() + limit
         url = step.url
         for _ in range(MOST_HOPS + 1):
@@ -121,13 +121,6 @@ class Calls:
             if watch.is_opening and watch.opened is not None:
                 watch.opened.close()
             raise
-
-    def _limit(self, step: Send | Save) -> float:
-        return min(self._limits.answer if isinstance(step, Send) else self._limits.download, step.within)
-
-    def _check_open(self) -> None:
-        if self._client.is_closed:
-            raise closed()
 
 
 def _pieces(response: httpx.Response) -> Iterable[bytes]:

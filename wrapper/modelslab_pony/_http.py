@@ -21,8 +21,8 @@ from modelslab_pony._disk import DiskError, Sink
 from modelslab_pony._encodings import ACCEPTED, Decoder
 from modelslab_pony._files import Arrival, NotAnImageError, check_status
 from modelslab_pony._rules import shown
-from modelslab_pony._settings import Settings, is_number
-from modelslab_pony._steps import Lost, Reply, Send, Unsaved
+from modelslab_pony._settings import Settings, closed, is_number
+from modelslab_pony._steps import Lost, Reply, Save, Send, Unsaved
 from modelslab_pony._version import __version__
 from modelslab_pony._watch import Watch
 from modelslab_pony.errors import ConfigurationError, InvalidRequestError
@@ -61,6 +61,16 @@ class Limits:
     """All of a call of the API."""
     download: float
     """All of a download."""
+
+    def of(self, step: Send | Save) -> float:
+        """Return the seconds that a step may take."""
+        return min(self.answer if isinstance(step, Send) else self.download, step.within)
+
+
+def check_open(client: httpx.Client | httpx.AsyncClient) -> None:
+    """Refuse a call on a client that was closed."""
+    if client.is_closed:
+        raise closed()
 
 
 def own_client(kind: type[C], settings: Settings, max_in_flight: int) -> C:
