@@ -17,6 +17,7 @@ from modelslab_pony.testing import VirtualClock
 from support.both import KEY, Colour
 from support.raw_server import RawServer
 from support.scripted import PNG, Service, captured
+from support.stories import read, save_to
 
 URL = "https://images.example/generations/a1-0.png"
 METADATA = "http://169.254.169.254/latest/meta-data/iam"
@@ -29,19 +30,6 @@ def success(url: str, copy: str | None = None) -> dict[str, Any]:
 
 def moved(to: str, status_code: int = 302) -> httpx.Response:
     return httpx.Response(status_code, headers={"location": to})
-
-
-def read(pony: Any) -> Generator[Any, Any, Any]:
-    generation = yield pony.text2img("x")
-    return (yield generation.images[0].read())
-
-
-def save_to(path: Path, **options: Any) -> Any:
-    def story(pony: Any) -> Generator[Any, Any, Any]:
-        generation = yield pony.text2img("x")
-        return (yield generation.images[0].save(path, **options))
-
-    return story
 
 
 # --- redirects -------------------------------------------------------------------------------

@@ -16,24 +16,12 @@ from modelslab_pony import RetryPolicy, errors
 from modelslab_pony.testing import VirtualClock
 from support.both import Colour
 from support.scripted import PNG, Service
+from support.stories import read, save_to
 
 URL = "https://images.example/generations/a1-0.png"
 PROXY = "https://cdn.example/generations/a1-0.png"
 ONCE = RetryPolicy(attempts=1)
 WHOLE = PNG * 50 + b"IEND\xaeB`\x82"
-
-
-def read(pony: Any) -> Generator[Any, Any, Any]:
-    generation = yield pony.text2img("x")
-    return (yield generation.images[0].read())
-
-
-def save_to(path: Path, **options: Any) -> Any:
-    def story(pony: Any) -> Generator[Any, Any, Any]:
-        generation = yield pony.text2img("x")
-        return (yield generation.images[0].save(path, **options))
-
-    return story
 
 
 def test_read_gives_the_bytes(colour: Colour, service: Service, clock: VirtualClock) -> None:
