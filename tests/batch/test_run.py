@@ -508,9 +508,9 @@ def test_files_of_others_are_left_alone(simulator: Simulator, tmp_path: Path) ->
     foreign = [
         tmp_path / "project" / ".download.part",
         tmp_path / ".download.part",
-        tmp_path / f".pony-1-{'0' * 16}.part",
+        tmp_path / ".pony-1-00-00.part",
     ]
-    dead = tmp_path / f".pony-{2**22 + 1}-{'0' * 16}.part"  # no process has that number
+    dead = tmp_path / f".pony-{2**22 + 1}-00-00.part"  # no process has that number
     for path in (*foreign, dead):
         path.write_bytes(b"half")
     Batch(tmp_path, ROWS[:1], connect=simulator.async_client).run()

@@ -107,4 +107,4 @@ def check_images(output: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             recipe = read_recipe(output / image)
             assert recipe is not None
             assert (recipe.job_id, recipe.seed) == (row["job_id"], row["request"]["seed"])
-    assert not list(output.rglob("*.part"))
+    assert list(output.rglob("*.part")) == []

@@ -226,12 +226,15 @@ def test_no_value_makes_a_path_absolute() -> None:
 
 def test_what_a_worker_that_is_gone_had_half_written_is_removed(ledger: Ledger, tmp_path: Path) -> None:
     """Its own, on its own machine: a number means another process elsewhere."""
-    load(ledger, "a")
+    (a,) = load(ledger, "a")
+    ledger.reserve(a, "", iter(["nested/a.png"]))
     gone, others = 2**22 + 1, 2**22 + 2  # no process has such a number
-    parts = [tmp_path / f".pony-{number}-{'0' * 16}.part" for number in (gone, others)]
+    places = ["", "nested", "thumbnails", "thumbnails/nested", ".batch", ".batch/inputs"]
+    parts = [tmp_path / place / f".pony-{number}-00-00.part" for place in places for number in (gone, others)]
     for part in parts:
+        part.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(b"half")
     tidy_after(ledger, tmp_path, f"another-host-{gone}-abcdef12")
-    assert [part.exists() for part in parts] == [True, True]
+    assert [part.exists() for part in parts] == [True, True] * len(places)
     tidy_after(ledger, tmp_path, f"{socket.gethostname()}-{gone}-abcdef12")
-    assert [part.exists() for part in parts] == [False, True]
+    assert [part.exists() for part in parts] == [False, True] * len(places)

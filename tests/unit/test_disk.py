@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,8 +144,23 @@ def test_writability_is_probed_and_not_guessed(tmp_path: Path, monkeypatch: pyte
 
 def test_a_half_written_file_tells_whose_it_is(tmp_path: Path) -> None:
     """One of a process that is gone may be removed; one that tells nothing is left alone."""
-    names = {f".pony-1-{'0' * 16}.part": True, f".pony-{2**22 + 1}-{'0' * 16}.part": False, ".pony-x.part": True}
+    names = {
+        ".pony-1-00-00.part": True,
+        f".pony-{2**22 + 1}-00-00.part": False,  # no process has that number
+        f".pony-{os.getpid()}-00-00.part": False,  # this process's number, and not this process
+        ".pony-x.part": True,
+        ".other-4194305-00-00.part": True,
+    }
     assert {name: _disk.is_being_written(tmp_path / name) for name in names} == names
-    temporary, file = _disk._temporary(tmp_path)
-    file.close()
-    assert _disk.is_being_written(temporary)  # by this process
+    assert _disk.is_being_written(_disk.part_in(tmp_path))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="where nothing tells, it counts as alive")
+def test_a_process_that_has_ended_writes_nothing(tmp_path: Path) -> None:
+    """Also while its parent has not asked how: it has its number until then."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        part = tmp_path / f".pony-{process.pid}-00-00.part"
+        assert _disk.is_being_written(part)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not _disk.is_being_written(part)

@@ -9,11 +9,13 @@ import secrets
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from modelslab_pony._files import file_name, numbered
 from modelslab_pony._steps import Save
 
+_PROCESS = secrets.token_hex(4)
+"""Tells this process from one that had its number before it: in a container, that is often the same."""
 MOST_FINISHED = 64 * 1024 * 1024
 """Bytes of a file that is read once more to be finished: four times the largest picture."""
 
@@ -58,8 +60,8 @@ def check_writable(folder: Path) -> None:
     """Make a folder, and raise `DiskError` if no file can be made in it."""
     with _disk_faults():
         folder.mkdir(parents=True, exist_ok=True)
-        path, file = _temporary(folder)
-        file.close()
+        path = part_in(folder)
+        path.open("xb").close()
         path.unlink()
 
 
@@ -87,7 +89,8 @@ class _File:
             raise _exists(path)
         folder = path if self._is_folder else path.parent
         folder.mkdir(parents=True, exist_ok=True)
-        self._temporary, self._file = _temporary(folder)
+        self._temporary = part_in(folder)
+        self._file = self._temporary.open("xb")
 
     def write(self, chunk: bytes) -> None:
         with _disk_faults():
@@ -141,22 +144,35 @@ class _File:
         raise AssertionError  # count() has no end
 
 
-def _temporary(folder: Path) -> tuple[Path, BinaryIO]:
-    path = folder / f".pony-{os.getpid()}-{secrets.token_hex(8)}.part"
-    return path, path.open("xb")
+def part_in(folder: Path) -> Path:
+    """Return a new name for a file while it is written; it tells by whom."""
+    return folder / f".pony-{os.getpid()}-{_PROCESS}-{secrets.token_hex(8)}.part"
+
+
+def parts_left(folder: Path, number: int | str = "*") -> list[Path]:
+    """Return what processes of this machine, or the one of that number, left half written when they ended."""
+    return [part for part in folder.glob(f".pony-{number}-*.part") if not is_being_written(part)]
 
 
 def is_being_written(part: Path) -> bool:
     """Tell whether the process that a half-written file names is alive, or cannot be asked about."""
-    found = re.search(r"[.-](\d+)(?:-[0-9a-f]+)?\.part$", part.name)
+    found = re.fullmatch(r"\.pony-(\d+)-([0-9a-f]+)-[0-9a-f]+\.part", part.name)
     if found is None or os.name != "posix":
         return True
+    number = int(found[1])
+    return found[2] == _PROCESS if number == os.getpid() else _is_alive(number)
+
+
+def _is_alive(number: int) -> bool:
     try:
-        os.kill(int(found[1]), 0)
+        os.kill(number, 0)
     except ProcessLookupError:
         return False
     except (OSError, OverflowError):
         return True
+    # One that has ended keeps its number until its parent asks; in a container without an init, for ever.
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{number}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] not in "ZX"
     return True
 
 

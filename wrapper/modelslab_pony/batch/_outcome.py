@@ -13,6 +13,7 @@ from typing import IO, Any, Literal
 
 from attrs import field, fields, frozen
 
+from modelslab_pony._disk import part_in
 from modelslab_pony._private import may_be_kept
 from modelslab_pony.batch._row_book import Item
 from modelslab_pony.errors import JobId
@@ -179,7 +180,7 @@ def status_of(id: str, counts: Mapping[str, int], **facts: Any) -> BatchStatus:
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[IO[str]]:
     """Write a text file whole or not at all: the old one stays until the new one is there."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_in(path.parent)
     try:
         with part.open("w", encoding="utf-8", newline="\n", errors="surrogateescape") as file:
             yield file

@@ -13,11 +13,11 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import field, frozen
 
-from modelslab_pony._disk import DiskError, check_writable, is_being_written
+from modelslab_pony._disk import DiskError, check_writable, part_in, parts_left
 from modelslab_pony._rules import shown
 from modelslab_pony.batch._ledger import Ledger
 from modelslab_pony.batch._names import OWN_FOLDER
-from modelslab_pony.batch._outcome import PAGE, RESULTS, replaced
+from modelslab_pony.batch._outcome import RESULTS, replaced
 from modelslab_pony.batch._tables import open_engine, postgres_url, sqlite_url
 from modelslab_pony.errors import ConfigurationError, InvalidRequestError
 from modelslab_pony.requests import refused
@@ -28,8 +28,6 @@ ONLY = "batch"
 LEDGER, WORKFLOWS, LOCK, MARK, INPUTS = "ledger.sqlite", "workflows.sqlite", "lock", "batch.json", "inputs"
 PLACE = "place"
 
-PARTS = (".pony-*.part", f".{RESULTS}.*.part", f".{PAGE}.*.part")
-"""Of images, results and the page."""
 MOST = 1000
 """A larger limit is a slip of the finger."""
 
@@ -56,12 +54,17 @@ def tidy_after(ledger: Ledger, output: Path, worker: str) -> None:
         return
     for id in ledger.batches():
         known = ledger.batch(id) or {"settings": {}}
-        bases = {output, Path(known["settings"].get("output") or output)}
-        parts = (base / folder for base in bases for folder in ledger.folders(id))
-        for part in [part for folder in parts for part in folder.glob(f".pony-{number}-*.part")]:
-            if not is_being_written(part):
-                with contextlib.suppress(OSError):
-                    part.unlink()
+        for base in {output, Path(known["settings"].get("output") or output)}:
+            _tidy(base, ledger.folders(id), number)
+
+
+def _tidy(output: Path, folders: set[str], number: str = "*") -> None:
+    """Remove what was left half written in the folders of a batch: images, their small copies, inputs and results."""
+    images = [output / base / folder for base in ("", OWN_FOLDER) for folder in folders]
+    for folder in {*images, output / FOLDER, output / FOLDER / INPUTS}:
+        for part in parts_left(folder, number):
+            with contextlib.suppress(OSError):
+                part.unlink()
 
 
 def place_of(output: Path) -> str:
@@ -76,7 +79,7 @@ def _write_first(path: Path, text: str) -> None:
     """Write a file unless it is there; of two that begin at once, the first one's counts, and is whole."""
     if path.exists():
         return
-    mine = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    mine = part_in(path.parent)
     with replaced(mine) as file:
         file.write(text)
     try:
@@ -244,15 +247,8 @@ class Store:
 
     def tidy(self, ledger: Ledger, id: str) -> None:
         """Remove what a process that was killed had half written: below the folders that have this batch's files."""
-        if self.is_shared:
-            return
-        own = [self.output / OWN_FOLDER, self.folder / INPUTS]
-        parts = [part for folder in own for part in folder.rglob(".*.part")]
-        for folder in {self.output / folder for folder in ledger.folders(id)}:
-            parts += [part for pattern in PARTS for part in folder.glob(pattern) if not is_being_written(part)]
-        for part in parts:
-            with contextlib.suppress(OSError):
-                part.unlink()
+        if not self.is_shared:
+            _tidy(self.output, ledger.folders(id))
 
     def _check_output(self) -> None:
         try:
