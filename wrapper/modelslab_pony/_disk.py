@@ -149,7 +149,7 @@ def part_in(folder: Path) -> Path:
     return folder / f".pony-{os.getpid()}-{_PROCESS}-{secrets.token_hex(8)}.part"
 
 
-def parts_left(folder: Path, number: int | str = "*") -> list[Path]:
+def parts_left(folder: Path, number: str = "*") -> list[Path]:
     """Return what processes of this machine, or the one of that number, left half written when they ended."""
     return [part for part in folder.glob(f".pony-{number}-*.part") if not is_being_written(part)]
 
