@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from modelslab_pony import _classify, _flow
 from modelslab_pony.errors import APIError
+from support.both import KEY
 from support.fuzz.judge import Escape, judge
 from support.fuzz.play import Example, sync_trips
 from support.fuzz.wires import Recipe, Wire, made, wire
@@ -125,6 +129,26 @@ def test_a_broken_wrapper_does_not_pass(
     with pytest.raises(Escape) as raised:
         played(journey, answers, tmp_path)
     assert str(raised.value), name
+
+
+SPELT = {
+    "plainly": KEY,
+    "by numbers": "".join(f"\\u{ord(sign):04X}" for sign in KEY),
+    "by numbers, twice": json.dumps("".join(f"\\u{ord(sign):04x}" for sign in KEY)),
+    "behind backslashes": KEY.replace("/", "\\/"),
+    "in a URL": quote(KEY, safe=""),
+    "in base64": base64.b64encode(KEY.encode()).decode(),
+    "in hexadecimal": KEY.encode().hex().upper(),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELT)
+@pytest.mark.parametrize("place", ["a text", "a message"])
+def test_the_key_may_be_taken_out_of_what_is_kept(spelling: str, place: str, tmp_path: Path) -> None:
+    """The wrapper takes it out, however it is spelt, and the judge does not ask for it back."""
+    text = f"no {SPELT[spelling]} here"
+    answer = wire(text if place == "a text" else {"status": "error", "message": text})
+    played("submit", [answer] * 3, tmp_path)
 
 
 @pytest.mark.parametrize(

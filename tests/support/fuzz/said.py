@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
+from support import leaks
 from support.both import KEY
 from support.fuzz.wires import Wire
 
@@ -34,7 +35,7 @@ class Said:
     urls: tuple[str, ...] = ()
     document: Any = None
     is_plain: bool = False
-    """Whether the document is small, shallow, says no name twice and never repeats the key."""
+    """Whether the document is small, shallow, says no name twice and never repeats the key, however it is spelt."""
     may_repeat: bool = False
     """Whether a generation that was answered so was refused for the rate limit, and nothing was accepted."""
 
@@ -55,8 +56,8 @@ def said(wire: Wire) -> Said:
     except ValueError:
         refused = wire.code in REFUSALS
         return Said("refused" if refused else "odd", may_repeat=wire.code == 429)
-    is_plain = len(wire.plain) < 20_000 and KEY not in repr(document).replace("\\", "") and not has_doubles
-    is_plain = is_plain and _depth(document) <= DEEPEST
+    is_plain = len(wire.plain) < 20_000 and _depth(document) <= DEEPEST and not has_doubles
+    is_plain = is_plain and not leaks.found(KEY, repr(document))
     if not isinstance(document, dict):
         kind = "refused" if wire.code in REFUSALS else "odd"
         return Said(kind, document=document, is_plain=is_plain, may_repeat=wire.code == 429)
