@@ -155,6 +155,22 @@ def test_a_half_written_file_tells_whose_it_is(tmp_path: Path) -> None:
     assert _disk.is_being_written(_disk.part_in(tmp_path))
 
 
+def test_a_file_that_cannot_be_written_leaves_none_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is the one that stood there harmed."""
+    path = tmp_path / "a.jpg"
+    _disk.write_whole(path, b"whole")
+    write = Path.write_bytes
+
+    def full(self: Path, content: bytes) -> int:
+        write(self, content[:2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        _disk.write_whole(path, b"another")
+    assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("a.jpg", b"whole")]
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="where nothing tells, it counts as alive")
 def test_a_process_that_has_ended_writes_nothing(tmp_path: Path) -> None:
     """Also while its parent has not asked how: it has its number until then."""

@@ -149,6 +149,18 @@ def part_in(folder: Path) -> Path:
     return folder / f".pony-{os.getpid()}-{_PROCESS}-{secrets.token_hex(8)}.part"
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all. Raises `OSError`, and leaves nothing behind then."""
+    part = part_in(path.parent)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+
+
 def parts_left(folder: Path, number: str = "*") -> list[Path]:
     """Return what processes of this machine, or the one of that number, left half written when they ended."""
     return [part for part in folder.glob(f".pony-{number}-*.part") if not is_being_written(part)]

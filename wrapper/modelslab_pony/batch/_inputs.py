@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modelslab_pony import _pictures
-from modelslab_pony._disk import part_in
+from modelslab_pony._disk import write_whole
 from modelslab_pony._formats import image_suffix
 from modelslab_pony._wire import LocalImage
 
@@ -45,9 +45,7 @@ class Inputs:
         path = self._folder / f"{image.digest}{image_suffix(image.content)}"
         if not path.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
-            part = part_in(self._folder)
-            part.write_bytes(image.content)
-            part.replace(path)
+            write_whole(path, image.content)
         return str(path.absolute())
 
     @staticmethod

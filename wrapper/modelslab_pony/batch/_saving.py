@@ -14,7 +14,7 @@ from typing import Any, Literal
 from attrs import evolve
 
 from modelslab_pony import _pictures, _pillow
-from modelslab_pony._disk import part_in
+from modelslab_pony._disk import write_whole
 from modelslab_pony._snapshot import Link, Snapshot
 from modelslab_pony._wire import Prepared, prepare
 from modelslab_pony.async_client import AsyncPonyClient
@@ -124,9 +124,7 @@ def _shrink(path: Path, small: Path) -> None:
         content = _pillow.thumbnail(path.read_bytes(), THUMBNAIL)
         if content is not None:
             small.parent.mkdir(parents=True, exist_ok=True)
-            part = part_in(small.parent)
-            part.write_bytes(content)
-            part.replace(small)
+            write_whole(small, content)
 
 
 def known(snapshot: Snapshot) -> dict[str, Any]:
