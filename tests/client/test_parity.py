@@ -31,5 +31,6 @@ def test_both_have_the_same_members_with_the_same_signatures(blocking: type, awa
 
 
 def test_both_are_made_alike() -> None:
-    """The same settings, the same defaults."""
-    assert normal(inspect.signature(PonyClient)) == normal(inspect.signature(AsyncPonyClient))
+    """The same settings, the same defaults; one of the two can have its calls go through aiohttp."""
+    blocking, awaited = normal(inspect.signature(PonyClient)), normal(inspect.signature(AsyncPonyClient))
+    assert blocking == awaited.replace("\"httpx.Client | Literal['aiohttp'] | None\"", "'httpx.Client | None'")

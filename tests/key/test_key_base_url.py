@@ -18,6 +18,7 @@ import typer.main
 
 import modelslab_pony
 from modelslab_pony import AsyncPonyClient, ConfigurationError, PonyClient, TextToImage, TransportError
+from modelslab_pony._pool import AsyncPool, Pool
 from modelslab_pony.batch import AsyncBatch, Batch, Worker
 from modelslab_pony.cli._app import app
 from modelslab_pony.testing import Simulator
@@ -100,7 +101,8 @@ def contexts(client: Any) -> list[ssl.SSLContext]:
     """Return what each connection of an httpx client is secured with; proxies have their own."""
     inner = client._httpx
     transports = [inner._transport, *(proxy for proxy in inner._mounts.values() if proxy is not None)]
-    return [transport._pool._ssl_context for transport in transports]
+    pools = [transport._pool for transport in transports]
+    return [pool._context() if isinstance(pool, Pool | AsyncPool) else pool._ssl_context for pool in pools]
 
 
 def is_strict(context: ssl.SSLContext) -> bool:

@@ -200,7 +200,7 @@ def not_to_be_written(bench: Bench) -> Texts:
     """A request that is no JSON."""
     errors = bench.errors(lambda pony: pony.submit(TextToImage("x", extra={"a": {1, 2}})), strict=False)
     with bench.client() as pony, pytest.raises(InvalidRequestError) as raised:
-        _http.request(Send(operation="text2img", fields={"a": object()}), pony._settings)
+        _http.request(pony._httpx, Send(operation="text2img", fields={"a": object()}), pony._settings, {})
     return [text for error in [*errors, raised.value] for text in exception_texts(error)]
 
 

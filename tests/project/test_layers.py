@@ -34,7 +34,10 @@ LAYERS = [
     {"_raw"},
     {"requests", "_formats", "_wire", "_classify", "_account", "_schedule", "_files", "_encodings", "_webhook"},
     {"_embed", "_parameters", "recipes", "_notebook", "_asks", "_upload", "_download", "_flow"},
-    {"_addresses", "_settings", "_uploads", "_pillow", "_pictures", "_disk", "_watch", "_http", "results", "_job"},
+    {
+        *("_addresses", "_settings", "_uploads", "_pillow", "_pictures", "_disk", "_watch", "_http", "results", "_job"),
+        *("_aiohttp", "_pool", "_connections"),
+    },
     {"_calls", "_async_calls"},
     {"client", "async_client"},
     {"testing", "batch", "cli", "webhooks"},
@@ -113,7 +116,7 @@ def test_one_module_imports_the_raw_client() -> None:
 
 
 def test_the_core_needs_httpx_and_attrs_alone() -> None:
-    """And anyio, which httpx brings: it cancels in the one way that httpx's pool survives.
+    """And anyio, which httpx brings: it cancels in the one way that its connections survive; and those, of httpcore.
 
     What the extras bring is imported by batch, cli, testing, and two modules that say so where it is missing.
     """
@@ -121,7 +124,13 @@ def test_the_core_needs_httpx_and_attrs_alone() -> None:
     for path in modules():
         if top(path) not in {"batch", "cli", "testing"}:
             found = {module.split(".")[0] for module, _ in imports(path)} - allowed
-            beside = {"_pillow": {"PIL"}, "webhooks": {"starlette"}, "_async_calls": {"anyio"}}
+            beside = {
+                "_pillow": {"PIL"},
+                "webhooks": {"starlette"},
+                "_async_calls": {"anyio"},
+                "_pool": {"anyio", "httpcore"},
+                "_aiohttp": {"aiohttp", "httpx_aiohttp"},
+            }
             assert found <= beside.get(top(path), set()), path
 
 

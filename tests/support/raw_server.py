@@ -74,12 +74,12 @@ class RawServer:
         for thread in self._threads:
             thread.join(5)
 
-    def is_left(self, within: float = 5.0) -> bool:
-        """Tell whether every connection is closed by the other side, soon."""
+    def is_left(self, within: float = 5.0, *, but: int = 0) -> bool:
+        """Tell whether every connection, but so many, is closed by the other side, soon."""
         end = time.monotonic() + within
-        while self.open and time.monotonic() < end:
+        while self.open > but and time.monotonic() < end:
             time.sleep(0.01)  # the other side's close takes its way through the kernel
-        return not self.open
+        return self.open == but
 
     def _start(self, act: Callable[..., None], *arguments: Any) -> None:
         thread = threading.Thread(target=act, args=arguments, daemon=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from attrs import evolve
 
 from modelslab_pony import _disk, _http
 from modelslab_pony._addresses import MOST_HOPS, Guard
+from modelslab_pony._connections import OwnAsyncClient
 from modelslab_pony._settings import Settings
 from modelslab_pony._steps import Lost, Reply, Save, Saved, Send, Unsaved
 from modelslab_pony._watch import Watch
@@ -29,6 +31,10 @@ class AsyncCalls:
         self, client: httpx.AsyncClient, settings: Settings, limits: _http.Limits, most: int, now: Callable[[], float]
     ) -> None:
         self._client, self._settings, self._limits, self._now = client, settings, limits, now
+        self._own = client if isinstance(client, OwnAsyncClient) else None
+        # aiohttp is in order after a task's own cancellation, too, and thousands of tasks less are worth it.
+        self._answering = _in_time if self._own is not None and self._own.is_aiohttp else self._in_time
+        self._phases = limits.phases.as_dict()
         self._guard = Guard(settings.base_url)
         self.gate = asyncio.Semaphore(most)
 
@@ -36,8 +42,11 @@ class AsyncCalls:
         """Call an operation of the spec; `before_send` is awaited right before."""
         asked = self._now()
         try:
-            async with asyncio.timeout(_http.within(step.until - self._now())):
-                await self.gate.acquire()
+            if self.gate.locked():
+                async with asyncio.timeout(_http.within(step.until - asked)):
+                    await self.gate.acquire()
+            else:
+                await self.gate.acquire()  # which is done at once
         except TimeoutError:
             return _http.crowded(self._now(), self._now() - asked)
         waited = self._now() - asked
@@ -46,7 +55,7 @@ class AsyncCalls:
             _http.check_open(self._client)
             if before_send is not None:
                 await before_send()
-            return evolve(await self._answered(step, answer), waited=waited)
+            return await self._answered(step, answer, waited)
         finally:
             self.gate.release()
 
@@ -67,36 +76,36 @@ class AsyncCalls:
                     sink.discard()
         return Saved(at=self._now(), path=path, content=content)
 
-    async def _answered(self, step: Send, answer: _http.Incoming) -> Reply | Lost:
+    async def _answered(self, step: Send, answer: _http.Incoming, waited: float) -> Reply | Lost:
         try:
-            await self._in_time(self._receive(step, answer), self._limits.of(step))
+            await self._answering(self._receive(step, answer), self._limits.of(step))
         except PonyError:
             raise
         except _http.SEND_FAULTS as fault:
-            return answer.broken(self._now(), fault, self._settings)
+            return answer.broken(self._now(), waited, fault, self._settings)
         except BaseException as fault:  # noqa: BLE001 - it is raised again
             raise _http.without_frames(fault)  # noqa: B904 - it is the same one
-        return answer.reply(self._now(), self._settings)
+        return answer.reply(self._now(), waited, self._settings)
 
     async def _receive(self, step: Send, answer: _http.Incoming) -> None:
         limit = self._limits.of(step)
         until = self._now() + limit
         met: list[tuple[str, str]] = []
         watch = answer.watch = Watch(lambda *place: met.append(place))
-        extensions = {"trace": watch.awaited}
-        options = {"timeout": self._limits.phases, "extensions": extensions}
-        call = _http.api_request(self._client, {**_http.request(step, self._settings), **options})
+        extensions = {"timeout": self._phases, "trace": watch.awaited}
+        request = _http.request(self._client, step, self._settings, extensions)
         answer.sending()
-        response = await self._sent(call, watch)
+        response = await self._sent(request, watch, direct=True)
         for place in met:  # only one that answered, behind the checks of TLS, is the service
             self._guard.met(*place)
         try:
             answer.begin(response)
-            async for piece in _pieces(response):
-                if answer.take(piece):
-                    break
-                if self._now() > until:
-                    raise _http.too_slow(limit)
+            async with contextlib.aclosing(_pieces(response, is_own=self._own is not None)) as pieces:
+                async for piece in pieces:
+                    if answer.take(piece):
+                        break
+                    if self._now() > until:
+                        raise _http.too_slow(limit)
             answer.end()
         finally:
             await response.aclose()
@@ -126,8 +135,13 @@ class AsyncCalls:
                 await response.aclose()
         raise _http.lost_way()
 
-    async def _sent(self, request: httpx.Request, watch: Watch, **options: Any) -> httpx.Response:
+    async def _sent(
+        self, request: httpx.Request, watch: Watch, *, direct: bool = False, **options: Any
+    ) -> httpx.Response:
         try:
+            transport = self._own.shortcut() if direct and self._own is not None else None
+            if transport is not None:
+                return await transport.handle_async_request(request)
             return await self._client.send(request, stream=True, follow_redirects=False, **options)
         except BaseException:
             if watch.is_opening and watch.opened is not None:
@@ -167,12 +181,26 @@ class AsyncCalls:
         return found[0]
 
 
-def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
+async def _in_time(call: Coroutine[Any, Any, T], seconds: float) -> T:
+    """Hold a call to its limit in this very task."""
+    limit = asyncio.timeout(_http.within(seconds))
+    try:
+        async with limit:
+            return await call
+    except TimeoutError:
+        if limit.expired():
+            raise _http.too_slow(seconds) from None
+        raise
+
+
+def _pieces(response: httpx.Response, *, is_own: bool = False) -> Any:
     """Return the content as it came; what a caller's own transport gave whole has been read already."""
+    if is_own and not response.is_stream_consumed and isinstance(response.stream, httpx.AsyncByteStream):
+        return response.stream.__aiter__()  # past what httpx counts on the way
     return _once(response.content) if response.is_stream_consumed else response.aiter_raw()
 
 
-async def _once(content: bytes) -> AsyncIterator[bytes]:
+async def _once(content: bytes) -> AsyncGenerator[bytes, None]:
     yield content
 
 

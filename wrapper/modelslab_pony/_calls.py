@@ -12,6 +12,7 @@ from attrs import evolve
 
 from modelslab_pony import _disk, _http
 from modelslab_pony._addresses import MOST_HOPS, Guard
+from modelslab_pony._connections import OwnClient
 from modelslab_pony._settings import Settings
 from modelslab_pony._steps import Lost, Reply, Save, Saved, Send, Unsaved
 from modelslab_pony._watch import Watch, limited
@@ -25,6 +26,8 @@ class Calls:
         self, client: httpx.Client, settings: Settings, limits: _http.Limits, most: int, now: Callable[[], float]
     ) -> None:
         self._client, self._settings, self._limits, self._now = client, settings, limits, now
+        self._own = client if isinstance(client, OwnClient) else None
+        self._phases = limits.phases.as_dict()
         self._guard = Guard(settings.base_url)
         self.gate = threading.BoundedSemaphore(most)
 
@@ -41,12 +44,12 @@ class Calls:
         except PonyError:
             raise
         except _http.SEND_FAULTS as fault:
-            return evolve(answer.broken(self._now(), fault, self._settings), waited=waited)
+            return answer.broken(self._now(), waited, fault, self._settings)
         except BaseException as fault:  # noqa: BLE001 - it is raised again
             raise _http.without_frames(fault)  # noqa: B904 - it is the same one
         finally:
             self.gate.release()
-        return evolve(answer.reply(self._now(), self._settings), waited=waited)
+        return answer.reply(self._now(), waited, self._settings)
 
     def save(self, step: Save) -> Saved | Unsaved:
         """Download a file."""
@@ -71,16 +74,15 @@ class Calls:
         until = self._now() + limit
         met: list[tuple[str, str]] = []
         watch = answer.watch = Watch(lambda *place: met.append(place))
-        extensions = {"trace": watch.blocking}
-        options = {"timeout": self._limits.phases, "extensions": extensions}
-        call = _http.api_request(self._client, {**_http.request(step, self._settings), **options})
+        extensions = {"timeout": self._phases, "trace": watch.blocking}
+        request = _http.request(self._client, step, self._settings, extensions)
         answer.sending()
-        response = self._sent(call, watch)
+        response = self._sent(request, watch, direct=True)
         for place in met:  # only one that answered, behind the checks of TLS, is the service
             self._guard.met(*place)
         try:
             answer.begin(response)
-            for piece in _pieces(response):
+            for piece in _pieces(response, is_own=self._own is not None):
                 if answer.take(piece):
                     break
                 if self._now() > until:
@@ -114,8 +116,11 @@ class Calls:
                 response.close()
         raise _http.lost_way()
 
-    def _sent(self, request: httpx.Request, watch: Watch, **options: Any) -> httpx.Response:
+    def _sent(self, request: httpx.Request, watch: Watch, *, direct: bool = False, **options: Any) -> httpx.Response:
         try:
+            transport = self._own.shortcut() if direct and self._own is not None else None
+            if transport is not None:
+                return transport.handle_request(request)
             return self._client.send(request, stream=True, follow_redirects=False, **options)
         except BaseException:
             if watch.is_opening and watch.opened is not None:
@@ -123,6 +128,8 @@ class Calls:
             raise
 
 
-def _pieces(response: httpx.Response) -> Iterable[bytes]:
+def _pieces(response: httpx.Response, *, is_own: bool = False) -> Iterable[bytes]:
     """Return the content as it came; what a caller's own transport gave whole has been read already."""
+    if is_own and not response.is_stream_consumed and isinstance(response.stream, httpx.SyncByteStream):
+        return response.stream  # past what httpx counts on the way
     return [response.content] if response.is_stream_consumed else response.iter_raw()

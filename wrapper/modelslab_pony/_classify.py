@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelslab_pony import _raw
 from modelslab_pony._shapes import (
     bounded,
     brief,
@@ -154,17 +153,18 @@ def _success(reply: Reply, answer: dict[str, Any]) -> Snapshot:
     outputs = urls(answer.get("output"))
     if not outputs:
         raise unexpected(reply, answer, "a success without images")
+    from modelslab_pony import _raw  # noqa: PLC0415 - see _http._written
+
     copies = proxies(answer.get("proxy_links"))
     put_right = {"status": "success", "id": job_id(answer.get("id")), "output": outputs, "meta": meta_of(answer)}
     found = _raw.success({**answer, **put_right})
-    meta = _raw.value(found.meta)
     return Snapshot(
         status="success",
         id=found.id,
         message=message_of(answer),
         links=tuple(Link(url=url, proxy_url=copies.get(index)) for index, url in enumerate(found.output)),
         seed=seed(answer),
-        meta=meta.to_dict() if meta else {},
+        meta=meta_of(answer),
         generation_time=number(_raw.value(found.generation_time)),
         nsfw_content_detected=flag(_raw.value(found.nsfw_content_detected)),
         raw=answer,
@@ -172,15 +172,16 @@ def _success(reply: Reply, answer: dict[str, Any]) -> Snapshot:
 
 
 def _processing(answer: dict[str, Any]) -> Snapshot:
+    from modelslab_pony import _raw  # noqa: PLC0415 - see _http._written
+
     found = _raw.processing({**answer, "status": "processing", "id": job_id(answer.get("id")), "meta": meta_of(answer)})
-    meta = _raw.value(found.meta)
     return Snapshot(
         status="processing",
         id=_raw.value(found.id),
         eta=number(_raw.value(found.eta)),
         message=message_of(answer),
         seed=seed(answer),
-        meta=meta.to_dict() if meta else {},
+        meta=meta_of(answer),
         raw=bounded(answer, BODY_KEPT),
     )
 

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import threading
 import traceback
 from collections.abc import Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import httpx
 from attrs import frozen
 
-from modelslab_pony import _raw
 from modelslab_pony._addresses import MOST_HOPS, Guard
+from modelslab_pony._aiohttp import was_connected
 from modelslab_pony._classify import is_whole_object
+from modelslab_pony._connections import OWN_HEADERS, USER_AGENT, OwnAsyncClient, OwnClient
 from modelslab_pony._disk import DiskError, Sink
 from modelslab_pony._encodings import ACCEPTED, Decoder
 from modelslab_pony._files import Arrival, NotAnImageError, check_status
 from modelslab_pony._rules import shown
 from modelslab_pony._settings import Settings, closed, is_number
 from modelslab_pony._steps import Lost, Reply, Save, Send, Unsaved
-from modelslab_pony._version import __version__
 from modelslab_pony._watch import Watch
 from modelslab_pony.errors import ConfigurationError, InvalidRequestError
 
@@ -73,28 +73,6 @@ def check_open(client: httpx.Client | httpx.AsyncClient) -> None:
         raise closed()
 
 
-def own_client(kind: type[C], settings: Settings, max_in_flight: int) -> C:
-    """Return an httpx client of ours. The gate decides what is in flight, not the pool.
-
-    Raises `ConfigurationError` where the environment's proxies or certificates cannot be used.
-    """
-    options: dict[str, Any] = {
-        # A proxy has no part in what stays on this machine, and would be sent the key in the clear.
-        "trust_env": not settings.is_local,
-        "limits": httpx.Limits(max_connections=None, max_keepalive_connections=max_in_flight),
-        "headers": {"User-Agent": f"modelslab-pony/{__version__}"},
-        # None is kept or sent: an answer may put the key into one.
-        "cookies": CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
-    }
-    try:
-        return kind(**options)
-    except (ImportError, OSError, ValueError, httpx.InvalidURL) as fault:
-        raise ConfigurationError(
-            f"the proxy or certificate settings of the environment cannot be used ({_reason(fault)}): "
-            "see HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR"
-        ) from None
-
-
 def limits(timeout: float | httpx.Timeout | None, given: httpx.Client | httpx.AsyncClient | None) -> Limits:
     """Return the limits of each call; a caller's own client keeps its own where no others are set.
 
@@ -134,28 +112,49 @@ def checked_client(given: object, kind: type[C], name: str) -> C | None:
 # --- a call of the API -----------------------------------------------------------------------
 
 
-def request(step: Send, settings: Settings) -> dict[str, Any]:
-    """Return a call's arguments for `build_request`. Only here is the key put into it."""
+def request(
+    client: httpx.Client | httpx.AsyncClient, step: Send, settings: Settings, extensions: dict[str, Any]
+) -> httpx.Request:
+    """Return a call's request. Only here is the key put into it."""
     written = _written(step, settings)
     if written is None:
         raise InvalidRequestError("the request cannot be written as JSON. Nothing was sent.")
-    return written
+    if isinstance(client, OwnClient | OwnAsyncClient):
+        return _as_ours(written, extensions)
+    return _as_theirs(client, {**written, "extensions": extensions})
 
 
 def _written(step: Send, settings: Settings) -> dict[str, Any] | None:
     """Return what goes over the wire; None and no error, whose traceback would show it."""
+    # The generated client is imported by the first call: it takes as long as a third of httpx.
+    from modelslab_pony import _raw  # noqa: PLC0415 - see above
+
     try:
         call = _raw.encode(step.operation, step.fields, settings.key)
         content = json.dumps(call["json"], allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
         return None
     url = settings.url(call["server"], call["url"])
-    headers = {**call["headers"], "Accept-Encoding": ACCEPTED}
-    return {"method": call["method"].upper(), "url": url, "content": content, "headers": headers}
+    return {"method": call["method"].upper(), "url": url, "content": content, "headers": call["headers"]}
 
 
-def api_request(client: httpx.Client | httpx.AsyncClient, call: dict[str, Any]) -> httpx.Request:
-    """Return a call's request, as a caller's own client builds it."""
+_url = functools.lru_cache(maxsize=64)(httpx.URL)
+"""Taking one apart costs as much as writing the body."""
+
+
+def _as_ours(call: dict[str, Any], extensions: dict[str, Any]) -> httpx.Request:
+    """Return a call's request; httpx takes three times as long to find out the same headers."""
+    url, content = _url(call["url"]), call["content"]
+    headers = {"Host": url.netloc, **OWN_HEADERS, **call["headers"], "Content-Length": str(len(content))}
+    body = httpx.ByteStream(content)
+    request = httpx.Request(call["method"], url, headers=headers, stream=body, extensions=extensions)
+    request.read()
+    return request
+
+
+def _as_theirs(client: httpx.Client | httpx.AsyncClient, call: dict[str, Any]) -> httpx.Request:
+    """Return a call's request as a caller's own client builds it."""
+    call["headers"] = {**call["headers"], "Accept-Encoding": ACCEPTED}
     try:
         return client.build_request(**call)
     except UnicodeError:
@@ -197,22 +196,26 @@ class Incoming:
         if len(self._body) <= MAX_ANSWER_BYTES:
             self._decoder.end()
 
-    def reply(self, at: float, settings: Settings) -> Reply:
+    def reply(self, at: float, waited: float, settings: Settings) -> Reply:
         """Return the answer, without the key should the service have repeated it."""
         clean = settings.redactor.body(bytes(self._body))
-        return Reply(at=at, status_code=self._status_code, headers=self._headers, body=clean)
+        return Reply(at=at, status_code=self._status_code, headers=self._headers, body=clean, waited=waited)
 
-    def broken(self, at: float, fault: Exception, settings: Settings) -> Reply | Lost:
+    def broken(self, at: float, waited: float, fault: Exception, settings: Settings) -> Reply | Lost:
         """Return what a fault of the transport means.
 
         A JSON object says itself where it ends: one that came whole is an answer, whatever became of the
         connection after it. Otherwise the fault's words are kept; the fault itself holds the request.
         """
         if is_whole_object(bytes(self._body)):
-            return self.reply(at, settings)
+            return self.reply(at, waited, settings)
         is_opening = self.watch is not None and self.watch.is_opening
-        is_sent = self._is_sent and not is_opening and not isinstance(fault, _NOT_SENT)
-        return Lost(at=at, reason=settings.redactor.text(_reason(fault)), sent=is_sent)
+        is_sent = self._is_sent and not is_opening and not _was_not_sent(fault)
+        return Lost(at=at, reason=settings.redactor.text(_reason(fault)), sent=is_sent, waited=waited)
+
+
+def _was_not_sent(fault: Exception) -> bool:
+    return isinstance(fault, _NOT_SENT) and not (fault.__cause__ is not None and was_connected(fault.__cause__))
 
 
 def decoder(response: httpx.Response) -> Decoder:
@@ -266,7 +269,7 @@ def picture_request(
     headers = {"Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
     if guard.is_base(url):
         return client.build_request("GET", url, headers=headers, timeout=phases), {}
-    headers["User-Agent"] = client.headers.get("user-agent", f"modelslab-pony/{__version__}")
+    headers["User-Agent"] = client.headers.get("user-agent", USER_AGENT)
     return httpx.Request("GET", url, headers=headers, extensions={"timeout": phases.as_dict()}), {"auth": None}
 
 

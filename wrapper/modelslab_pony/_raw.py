@@ -8,6 +8,7 @@ unknown status, and lose the body whenever something is odd.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from attrs import frozen
@@ -49,6 +50,11 @@ class _Operation:
     path: tuple[str, ...] = ()
     """Fields that go into the path."""
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The fields of its body, beside the key."""
+        return frozenset(attribute.name for attribute in self.body.__attrs_attrs__ if attribute.init) - {"key"}
+
 
 OPERATIONS: Mapping[str, _Operation] = {
     "text2img": _Operation(text2img, TextToImageRequest),
@@ -72,10 +78,9 @@ def encode(operation: str, fields: Mapping[str, Any], key: str) -> dict[str, Any
     The result holds the key: it is for the wire and for nothing else.
     """
     known = OPERATIONS[operation]
-    names = {attribute.name for attribute in known.body.__attrs_attrs__ if attribute.init} - {"key"}
-    body = known.body(key=key, **{name: fields.get(name, UNSET) for name in names})
+    body = known.body(key=key, **{name: fields.get(name, UNSET) for name in known.names})
     for name, value in fields.items():
-        if name not in names and name not in known.path:
+        if name not in known.names and name not in known.path:
             body[name] = value
     place = {name: fields[name] for name in known.path}
     call: dict[str, Any] = known.module._get_kwargs(body=body, **place)  # noqa: SLF001 - its send loses answers, see above

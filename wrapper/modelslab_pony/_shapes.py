@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from sys import intern
 from typing import Any
 
 from modelslab_pony.errors import FieldErrors, JobId
@@ -163,7 +164,8 @@ def said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     Statuses that contradict each other are all kept, as a list, which is no status; and no value that is
     no id takes the place of an id.
     """
-    found = dict(pairs)
+    # Thousands of jobs may wait at once, and their answers are made of the same words.
+    found = {intern(name): intern(value) if type(value) is str else value for name, value in pairs}
     if len(found) == len(pairs):
         return found
     found = {}

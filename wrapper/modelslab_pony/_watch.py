@@ -7,6 +7,7 @@ the address behind a name, and early enough to send nothing there.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import threading
 import time
@@ -34,6 +35,8 @@ class Watch:
 
     def blocking(self, event: str, info: Mapping[str, Any]) -> None:
         """Watch a connection of `httpx.Client`."""
+        if not _is_of_opening(event):
+            return
         if event.endswith(_BEGUN):
             _limit_opening(info)
         stream = self._opened(event, info)
@@ -48,7 +51,7 @@ class Watch:
 
     async def awaited(self, event: str, info: Mapping[str, Any]) -> None:
         """Watch a connection of `httpx.AsyncClient`, whose time asyncio limits."""
-        stream = self._opened(event, info)
+        stream = self._opened(event, info) if _is_of_opening(event) else None
         if stream is None:
             return
         try:
@@ -70,6 +73,12 @@ class Watch:
         address = stream.get_extra_info("server_addr") if event.endswith(_OPENED[0]) else None
         if isinstance(address, tuple):
             self._met(self._host, str(address[0]))
+
+
+@functools.cache
+def _is_of_opening(event: str) -> bool:
+    """Tell whether an event concerns the opening of a connection; most are of what is sent over it."""
+    return event.endswith((*_BEGUN, *_OPENED))
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from attrs import NOTHING, field, fields, frozen
@@ -13,7 +14,7 @@ from attrs import NOTHING, field, fields, frozen
 from modelslab_pony import samplers
 from modelslab_pony._formats import image_size
 from modelslab_pony._private import may_be_kept
-from modelslab_pony._rules import Rule, shown
+from modelslab_pony._rules import HUGE, Rule, shown
 from modelslab_pony.requests import Request, is_request, refused, spec_fields
 
 Errors = dict[str, list[str]]
@@ -47,14 +48,21 @@ class Prepared:
     """As the service takes them, without the key and without the local images."""
     local: Mapping[str, LocalImage]
     """Images to be uploaded first, by field."""
-    kept: Mapping[str, Any] = field(repr=False)
-    """What of the request may stand in a file, by its own names; a copy, since a caller may go on with `extra`."""
-    omitted: tuple[str, ...]
-    """The names of the rest."""
     digests: Mapping[str, str]
     """What tells the local images from every other, by field."""
     uploads: tuple[str, ...] = ()
     """Where the local images are, once they are uploaded."""
+
+    def kept(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Return what of the request may stand in a file, by its own names, and the names of the rest."""
+        request = self.request
+        own = {item.name: getattr(request, item.name) for item in fields(type(request)) if item.name != "extra"}
+        kept = {name: value for name, value in own.items() if may_be_kept(name, value)}
+        # As they were sent: a caller may have gone on with what was given.
+        extra = {name: self.fields[name] for name in request.extra if may_be_kept(name, self.fields[name])}
+        omitted = [name for name in own if name not in kept]
+        omitted += [f"extra.{name}" for name in request.extra if name not in extra]
+        return {**kept, "extra": extra}, tuple(omitted)
 
 
 def prepare(request: Request, images: Mapping[str, LocalImage | str], *, strict: bool) -> Prepared:
@@ -78,9 +86,8 @@ def prepare(request: Request, images: Mapping[str, LocalImage | str], *, strict:
             errors[f"extra.{name}" if name in request.extra else name] = ["cannot be sent as JSON"]
     if errors:
         raise refused(errors)
-    kept, omitted = _kept(request, given)
     digests = {name: image.digest for name, image in local.items()}
-    return Prepared(request=request, fields=given, local=local, kept=kept, omitted=tuple(omitted), digests=digests)
+    return Prepared(request=request, fields=given, local=local, digests=digests)
 
 
 def _given(request: Request, local: Mapping[str, LocalImage]) -> dict[str, Any]:
@@ -98,7 +105,11 @@ def _given(request: Request, local: Mapping[str, LocalImage]) -> dict[str, Any]:
         if given[name] is None:
             rule = known[name][1]
             given[name] = _fitted(size[place], rule) if size else rule.spec_default
-    return {known[name][1].name or name: _yes_no(value) for name, value in given.items() if value is not None}
+    return {
+        known[name][1].name or name: "yes" if value is True else "no" if value is False else value
+        for name, value in given.items()
+        if value is not None
+    }
 
 
 def _fitted(pixels: int, rule: Rule) -> int:
@@ -113,9 +124,10 @@ def _fitted(pixels: int, rule: Rule) -> int:
 
 def _problems(request: Request, images: Mapping[str, LocalImage | str]) -> Errors:
     found = {}
-    for name, (_, rule) in spec_fields(type(request)).items():
-        image = images.get(name)
-        found[name] = rule.problem(getattr(request, name)) if image is None else image
+    for name, (item, rule) in spec_fields(type(request)).items():
+        value, image = getattr(request, name), images.get(name)
+        if value is not item.default:  # most are
+            found[name] = rule.problem(value) if image is None else image
     return {name: [problem] for name, problem in found.items() if isinstance(problem, str)}
 
 
@@ -174,27 +186,17 @@ def _extra_problems(request: Request, known: Mapping[str, Any]) -> Errors:
     return errors
 
 
-def _kept(request: Request, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return what of a request may stand in a file, and the names of the rest."""
-    own = {item.name: getattr(request, item.name) for item in fields(type(request)) if item.name != "extra"}
-    kept = {name: value for name, value in own.items() if may_be_kept(name, value)}
-    extra = {name: given[name] for name in request.extra if may_be_kept(name, given[name])}
-    omitted = [name for name in own if name not in kept]
-    omitted += [f"extra.{name}" for name in request.extra if name not in extra]
-    return {**kept, "extra": extra}, omitted
-
-
 def _is_base64(text: str) -> bool:
     """Tell an image in base64, which community models take, from a path that names nothing."""
     return bool(re.fullmatch(r"data:[\s\S]+|[A-Za-z0-9+/=\s]{64,}", text))
 
 
-def _yes_no(value: Any) -> Any:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
-
-
 def _as_json(value: Any) -> Any:
     """Return a copy as JSON has it: a caller may go on with what was given. Raises `ValueError` for what it has not."""
+    if value is None or type(value) is bool or (type(value) is str and value.isascii()):
+        return value  # most are, and need no copy
+    if (type(value) is int and abs(value) < HUGE) or (type(value) is float and isfinite(value)):
+        return value
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode()

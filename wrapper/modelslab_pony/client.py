@@ -6,7 +6,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar, Unpack
 import httpx
 from attrs import evolve
 
-from modelslab_pony import _account, _flow, _http, _pictures, _upload, recipes
+from modelslab_pony import _account, _connections, _flow, _http, _pictures, _upload, recipes
 from modelslab_pony._asks import Context, ask
 from modelslab_pony._calls import Calls
 from modelslab_pony._download import download
@@ -100,7 +100,7 @@ class PonyClient:
             answer=limits.answer,
             download=limits.download,
         )
-        self._httpx = given or _http.own_client(httpx.Client, self._settings, most)
+        self._httpx = given or _connections.own_client(self._settings, most)
         self._calls = Calls(self._httpx, self._settings, limits, most, self._time)
         # Tests put a virtual clock here.
         self._now: Callable[[], float] = time.monotonic
@@ -265,10 +265,12 @@ class PonyClient:
 
     # --- before a request is sent ---------------------------------------------------------
 
-    def _ready(self, request: Request, deadline: float) -> tuple[Prepared, dict[str, Any]]:
+    def _ready(self, request: Request, deadline: float) -> tuple[Prepared, Mapping[str, Any]]:
         """Check a request and upload its images; return it with the fields that are sent."""
         prepared = prepare(request, _pictures.load(_pictures.local(request)), strict=self._strict)
         urls = {name: self._uploaded(name, image, deadline) for name, image in prepared.local.items()}
+        if not urls:
+            return prepared, prepared.fields
         # No job holds on to its images' bytes.
         return evolve(prepared, local={}, uploads=tuple(urls.values())), {**prepared.fields, **urls}
 

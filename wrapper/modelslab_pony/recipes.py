@@ -80,12 +80,13 @@ class Recipe:
 def recipe_of(prepared: Prepared, snapshot: Snapshot, index: int) -> Recipe:
     """Return the recipe of one picture of a request."""
     request = prepared.request
+    kept, omitted = prepared.kept()
     seed = request.seed if snapshot.seed is None else snapshot.seed
     return Recipe(
         parameters=parameters(prepared.fields, seed, request.sampler),
         operation=request.operation,
-        options=prepared.kept,
-        omitted=prepared.omitted,
+        options=kept,
+        omitted=omitted,
         digests=prepared.digests,
         seed=seed,
         job_id=snapshot.id,

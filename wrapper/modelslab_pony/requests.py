@@ -73,17 +73,17 @@ def _short(value: object) -> str:
 def _names_unknown_keywords(cls: type[T]) -> type[T]:
     """Make a request class refuse an unknown or missing keyword as any other mistake, with the near one."""
     original = cls.__init__
-    known = {attribute.name for attribute in fields(cls)}
-    required = [attribute for attribute in fields(cls) if attribute.default is NOTHING]
+    names = [attribute.name for attribute in fields(cls)]
+    known = set(names)
+    required = {attribute.name for attribute in fields(cls) if attribute.default is NOTHING}
     placed = [attribute.name for attribute in fields(cls) if not attribute.kw_only]
 
     @functools.wraps(original)
     def init(self: T, /, *values: Any, **options: Any) -> None:
-        errors = {name: [_unknown(name, known)] for name in options if name not in known}
         given = {*options, *placed[: len(values)]}
-        errors |= {attribute.name: ["must be given"] for attribute in required if attribute.name not in given}
-        if errors:
-            raise refused(errors)
+        if not required <= given <= known:
+            errors = {name: [_unknown(name, known)] for name in options if name not in known}
+            raise refused(errors | {name: ["must be given"] for name in names if name in required - given})
         original(self, *values, **options)
 
     setattr(cls, "__init__", init)  # noqa: B010 - plain assignment is no longer the type that attrs made
@@ -251,9 +251,15 @@ class InpaintOptions(ImageToImageOptions, total=False):
     """The keywords of `inpaint`: the fields of `Inpaint` beside the prompt and the images."""
 
 
-def spec_fields(kind: type[Request]) -> dict[str, tuple[Attribute[Any], Rule]]:
+_SPEC_FIELDS: Mapping[type[Request], Mapping[str, tuple[Attribute[Any], Rule]]] = {
+    kind: {item.name: (item, item.metadata[RULE]) for item in fields(kind) if RULE in item.metadata}
+    for kind in KINDS.values()
+}
+
+
+def spec_fields(kind: type[Request]) -> Mapping[str, tuple[Attribute[Any], Rule]]:
     """Return the fields that the spec has too, each with its rule, by our names."""
-    return {item.name: (item, item.metadata[RULE]) for item in fields(kind) if RULE in item.metadata}
+    return _SPEC_FIELDS[kind]
 
 
 def refused(errors: Mapping[str, list[str]]) -> InvalidRequestError:

@@ -6,7 +6,8 @@ The classes come in two colours, `Generation` with `Image` and `AsyncGeneration`
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -31,6 +32,10 @@ ImageT_co = TypeVar("ImageT_co", covariant=True)
 GenerationT_co = TypeVar("GenerationT_co", covariant=True)
 
 
+def _no_recipe() -> None:
+    """Stand for what is not known."""
+
+
 @frozen(kw_only=True)
 class _Image:
     url: str
@@ -40,12 +45,20 @@ class _Image:
     job_id: JobId | None = None
     index: int = 0
     """Its place among the job's images, from 0."""
-    recipe: Recipe | None = field(default=None, repr=False, eq=False)
-    """How it was made, as far as that is known; `save` writes it into the file."""
+    _make_recipe: Callable[[], Recipe | None] = field(default=_no_recipe, repr=False, eq=False)
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """How it was made, as far as that is known; `save` writes it into the file."""
+        try:
+            return self._make_recipe()
+        except Exception:  # noqa: BLE001 - the picture is made and paid for, whatever becomes of what stands beside it
+            return None
 
     def _caption(self) -> str:
-        said = (self.recipe.parameters or "").split("\nSteps: ")[0] if self.recipe else ""
-        seed = f"seed {self.recipe.seed}" if self.recipe and self.recipe.seed is not None else ""
+        recipe = self.recipe
+        said = (recipe.parameters or "").split("\nSteps: ")[0] if recipe else ""
+        seed = f"seed {recipe.seed}" if recipe and recipe.seed is not None else ""
         job = f"job {self.job_id}" if self.job_id is not None else ""
         return " · ".join(filter(None, (said[:300], seed, job)))
 
@@ -261,17 +274,14 @@ def _places(snapshot: Snapshot, prepared: Prepared | None) -> list[dict[str, Any
             "proxy_url": link.proxy_url,
             "job_id": snapshot.id,
             "index": index,
-            "recipe": _recipe(snapshot, prepared, index),
+            "make_recipe": partial(_recipe, snapshot, prepared, index),  # few are asked for it
         }
         for index, link in enumerate(snapshot.links)
     ]
 
 
 def _recipe(snapshot: Snapshot, prepared: Prepared | None, index: int) -> Recipe | None:
-    try:
-        return recipe_of(prepared, snapshot, index) if prepared else recipe_of_meta(snapshot, index)
-    except Exception:  # noqa: BLE001 - the picture is made and paid for, whatever becomes of what stands beside it
-        return None
+    return recipe_of(prepared, snapshot, index) if prepared else recipe_of_meta(snapshot, index)
 
 
 def _standing(snapshot: Snapshot) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from unittest import mock
 
 import httpx
 
-from modelslab_pony import _http
+from modelslab_pony import _connections, _http
 from modelslab_pony._settings import DEFAULT_BASE_URL
 from modelslab_pony.async_client import AsyncPonyClient
 from modelslab_pony.client import PonyClient
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from modelslab_pony.testing._simulator import Simulator
 
 C = TypeVar("C", PonyClient, AsyncPonyClient)
-H = TypeVar("H", httpx.Client, httpx.AsyncClient)
 KEY = "simulator-key"
 """What the simulator's clients send."""
 
@@ -62,11 +61,15 @@ def takeover(simulator: Simulator, key: str) -> Iterator[Simulator]:
 
 
 def _patch(key: str) -> None:
-    def inner(kind: Callable[..., H], *_: Any) -> H:
-        return kind(transport=_taken[-1].transport())
+    def inner(*_: Any) -> httpx.Client:
+        return httpx.Client(transport=_taken[-1].transport())
+
+    def inner_async(*_: Any, **__: Any) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=_taken[-1].transport())
 
     _patches.enter_context(mock.patch.dict(os.environ, {"MODELSLAB_API_KEY": key}))
-    _patches.enter_context(mock.patch.object(_http, "own_client", inner))
+    _patches.enter_context(mock.patch.object(_connections, "own_client", inner))
+    _patches.enter_context(mock.patch.object(_connections, "own_async_client", inner_async))
     for kind in (PonyClient, AsyncPonyClient):
         _patches.enter_context(mock.patch.object(kind, "__init__", _driven(kind.__init__)))
 
