@@ -20,6 +20,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from attrs import frozen
+
 from modelslab_pony import AsyncPonyClient, TextToImage
 from modelslab_pony.batch import Batch, BatchEvent
 
@@ -73,8 +75,18 @@ async def bare(url: str, count: int, limit: int, folder: Path) -> None:
         await asyncio.gather(*map(one, requests(count)))
 
 
-def cost(count: int, limit: int) -> None:
-    """Print what the engine adds to each item."""
+@frozen
+class Cost:
+    """What an item takes, in seconds."""
+
+    bare: float
+    bare_cpu: float
+    batch: float
+    batch_cpu: float
+
+
+def measure(count: int, limit: int) -> Cost:
+    """Return what items cost that take the service no time: with the client alone, and in a batch."""
     with simulator(0.0, limit) as url, tempfile.TemporaryDirectory() as folder:
         asyncio.run(bare(url, WARM, limit, Path(folder) / "warm"))
         began, used = time.perf_counter(), cpu()
@@ -87,12 +99,17 @@ def cost(count: int, limit: int) -> None:
         used = cpu()
         batch.run(lambda event: done.append(event.at) if event.kind == "done" else None)
         books_cpu = cpu() - used
-        books = (done[-1] - done[0]) * count / (count - 1)
+    return Cost(plain / count, plain_cpu / count, (done[-1] - done[0]) / (count - 1), books_cpu / count)
+
+
+def cost(count: int, limit: int) -> None:
+    """Print what the engine adds to each item."""
+    found = measure(count, limit)
     print(f"{count} items that take the service no time, {limit} at once, one process for each side:")
-    print(f"  bare client  {1000 * plain / count:6.1f} ms an item, {1000 * plain_cpu / count:6.1f} ms of CPU")
-    print(f"  batch        {1000 * books / count:6.1f} ms an item, {1000 * books_cpu / count:6.1f} ms of CPU")
-    own = 1000 * (books_cpu - plain_cpu) / count
-    print(f"  the engine's own: {own:.1f} ms of CPU an item (x{books_cpu / plain_cpu:.1f})")
+    print(f"  bare client  {1000 * found.bare:6.1f} ms an item, {1000 * found.bare_cpu:6.1f} ms of CPU")
+    print(f"  batch        {1000 * found.batch:6.1f} ms an item, {1000 * found.batch_cpu:6.1f} ms of CPU")
+    own = 1000 * (found.batch_cpu - found.bare_cpu)
+    print(f"  the engine's own: {own:.1f} ms of CPU an item (x{found.batch_cpu / found.bare_cpu:.1f})")
     print("  it includes the small copy for the gallery, results.jsonl, and what asking the database costs")
 
 
