@@ -17,7 +17,6 @@ from bench._report import Section, Table, markdown, number, unmet
 
 SUBJECTS = ("imports", "calls", "flight", "polling", "downloads", "costs")
 """Modules of this package, in the report's order."""
-POLLING_JOBS, POLLING_JOBS_QUICK = 10_000, 500
 TARGET = ROOT / "docs" / "benchmarks.md"
 PACKAGES = (
     *("httpx", "httpcore", "attrs", "httpx-aiohttp", "aiohttp", "httpx2", "requests"),
@@ -58,10 +57,7 @@ def _section(name: str, *, quick: bool) -> Section | None:
     began = time.monotonic()
     try:
         subject = importlib.import_module(f"bench.{name}")
-        if name == "polling":
-            found = Section("Polling", (subject.report(POLLING_JOBS_QUICK if quick else POLLING_JOBS),))
-        else:
-            found = subject.section(subject.measure(quick=quick))
+        found: Section = subject.section(subject.measure(quick=quick))
     except Exception:  # noqa: BLE001 - it is shown, and ends in the exit code
         traceback.print_exc()
         return None

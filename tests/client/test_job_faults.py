@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
+from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
 
 from modelslab_pony import AsyncPonyClient, PollPolicy, RetryPolicy, errors
+from modelslab_pony._experience import Beliefs
 from modelslab_pony.testing import VirtualClock
 from support.both import Colour
 from support.scripted import Service
@@ -101,7 +103,9 @@ def test_the_wait_that_a_refused_fetch_states_is_kept(colour: Colour, service: S
     """30 s once; after that the job is asked about as before."""
     service.answers("processing", "error_429", PROCESSING, PROCESSING, DONE)
     colour.play(make, service, clock, poll=STEADY)
-    assert clock.sleeps == [11.5, 30, 2, 4]
+    waits = [later - earlier for earlier, later in pairwise(service.asked_at)]
+    step = Beliefs().outlook(12.0).step
+    assert waits[1:] == pytest.approx([30, 2 * step, 4 * step])
 
 
 def test_no_stated_wait_goes_past_the_deadline(colour: Colour, service: Service, clock: VirtualClock) -> None:
@@ -112,7 +116,7 @@ def test_no_stated_wait_goes_past_the_deadline(colour: Colour, service: Service,
 
     with pytest.raises(errors.JobTimeout):
         colour.play(story, service.answers("processing", "error_429", PROCESSING), clock, poll=STEADY)
-    assert service.asked_at == [0, 11.5, 20]
+    assert service.asked_at == pytest.approx([0, Beliefs().outlook(12.0).first - STEADY.lead, 20])
 
 
 def test_a_good_answer_forgets_the_faults_before_it(colour: Colour, service: Service, clock: VirtualClock) -> None:

@@ -8,45 +8,53 @@ import pytest
 from hypothesis import given, strategies as st
 
 from modelslab_pony import PollPolicy, RetryPolicy
-from modelslab_pony._schedule import ETA_BELIEVED, poll_delay, retry_delay
+from modelslab_pony._experience import Beliefs, Outlook
+from modelslab_pony._schedule import ETA_BELIEVED, believed, poll_delay, retry_delay
 from modelslab_pony._settings import DEFAULT_IN_FLIGHT, DEFAULT_WAIT
 
 STEADY = PollPolicy(min_delay=1, max_delay=15, growth=2, jitter=0, lead=0.5)
+MIDDLE = 0.5
 
 
-def middle() -> float:
-    return 0.5
+def waits(
+    count: int, outlook: Outlook, remaining: float = math.inf, policy: PollPolicy = STEADY, chance: float = MIDDLE
+) -> list[float]:
+    return [poll_delay(policy, asked, outlook, 0.0, remaining, chance) for asked in range(count)]
 
 
-def waits(count: int, eta: float | None, remaining: float = math.inf, policy: PollPolicy = STEADY) -> list[float]:
-    return [poll_delay(policy, asked, eta, remaining, middle) for asked in range(count)]
+def test_the_first_look_is_taken_when_the_job_should_be_done() -> None:
+    """`lead` earlier; then the waits grow from the step, which is not below the shortest wait."""
+    assert waits(6, Outlook(first=12.0, step=0.8)) == [11.5, 1, 2, 4, 8, 15]
+    assert waits(4, Outlook(first=12.0, step=3.0)) == [11.5, 3, 6, 12]
 
 
-def test_the_first_question_goes_out_near_the_eta() -> None:
-    """An eta of 12 s is asked about `lead` earlier; then the waits grow from the shortest."""
-    assert waits(6, 12.0) == [11.5, 1, 2, 4, 8, 15]
-
-
-def test_without_an_eta_the_waits_just_grow() -> None:
-    """There is nothing to go by, so asking begins at once."""
-    assert waits(5, None) == [1, 1, 2, 4, 8]
+def test_what_has_passed_since_the_job_was_accepted_is_not_waited_for_again() -> None:
+    """A job that is waited for later is looked at when it was to be, or at once."""
+    outlook = Outlook(first=12.0, step=1.0)
+    assert [poll_delay(STEADY, 0, outlook, elapsed, math.inf, MIDDLE) for elapsed in (0, 4, 11.5, 60)] == [
+        11.5,
+        7.5,
+        0,
+        0,
+    ]
 
 
 @pytest.mark.parametrize("eta", [30.0, 1e9, math.inf])
 def test_an_eta_past_the_deadline_is_not_slept_through(eta: float) -> None:
     """It says "not soon", and may be wrong: the job is asked about as if there were none."""
-    assert waits(2, eta, remaining=20.0) == [1, 1]
+    assert believed(eta, 20.0) is None
 
 
 def test_an_absurd_eta_is_not_believed_without_a_deadline_either() -> None:
     """Nobody sleeps for ten days on one number."""
-    assert waits(1, ETA_BELIEVED + 1) == [1]
+    assert believed(ETA_BELIEVED + 1, math.inf) is None
+    assert believed(ETA_BELIEVED - 1, math.inf) == ETA_BELIEVED - 1
+    assert believed(None, math.inf) is None
 
 
 def test_a_wait_ends_at_the_deadline() -> None:
     """The last wait is cut to what is left."""
-    assert poll_delay(STEADY, 5, None, 3.0, middle) == 3.0
-    assert poll_delay(STEADY, 5, None, 0.0, middle) == 0.0
+    assert [poll_delay(STEADY, 5, Outlook(1.0, 1.0), 9.0, left, MIDDLE) for left in (3.0, 0.0)] == [3.0, 0.0]
 
 
 @given(
@@ -54,16 +62,24 @@ def test_a_wait_ends_at_the_deadline() -> None:
     eta=st.none() | st.floats(0, allow_infinity=True),
     remaining=st.floats(0, allow_infinity=True),
     chance=st.floats(0, 1, exclude_max=True),
+    taught=st.lists(st.tuples(st.none() | st.floats(0, 1e12), st.floats(0, 1e12), st.floats(0, 1e12)), max_size=30),
 )
 def test_a_wait_is_never_negative_never_past_the_deadline_and_never_a_busy_loop(
-    asked: int, eta: float | None, remaining: float, chance: float
+    asked: int,
+    eta: float | None,
+    remaining: float,
+    chance: float,
+    taught: list[tuple[float | None, float, float]],
 ) -> None:
-    """For every count, eta and deadline, the wait lies between the bounds of the policy."""
-    policy = PollPolicy()
-    delay = poll_delay(policy, asked, eta, remaining, lambda: chance)
+    """For every count, eta, deadline and experience, the wait lies between the bounds of the policy."""
+    policy, beliefs = PollPolicy(), Beliefs()
+    for stated, last, done in taught:
+        beliefs = beliefs.taught(stated, min(last, done), done, 0)
+    outlook = beliefs.outlook(believed(eta, remaining))
+    delay = poll_delay(policy, asked, outlook, 0.0, remaining, chance)
     low = min(remaining, policy.min_delay * (1 - policy.jitter))
-    high = min(remaining, max(policy.max_delay, ETA_BELIEVED) * (1 + policy.jitter))
-    assert low <= delay <= high
+    high = max(policy.max_delay, outlook.first) * (1 + policy.jitter)
+    assert low <= delay <= min(remaining, high) * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +130,8 @@ def test_attempts_count_from_one() -> None:
 def test_jitter_goes_both_ways_by_its_fraction() -> None:
     """A tenth shorter at the least, a tenth longer at the most."""
     policy = PollPolicy(min_delay=10, max_delay=10, jitter=0.1)
-    chances = iter((0.0, 0.5, 1.0))
-    assert [poll_delay(policy, 0, None, math.inf, lambda: next(chances)) for _ in range(3)] == [9, 10, 11]
+    found = [waits(2, Outlook(first=10.0, step=10.0), policy=policy, chance=chance) for chance in (0.0, 0.5, 1.0)]
+    assert found == [[9, 9], [10, 10], [11, 11]]
 
 
 def test_a_retry_policy_without_delay_works() -> None:
@@ -136,6 +152,6 @@ def test_the_shortest_wait_is_not_above_the_longest() -> None:
 
 def test_the_defaults_are_the_documented_ones() -> None:
     """A change to one is a change for every caller."""
-    assert PollPolicy() == PollPolicy(min_delay=1, max_delay=15, growth=1.5, jitter=0.1, lead=0.5)
+    assert PollPolicy() == PollPolicy(min_delay=0.5, max_delay=15, growth=1.1, jitter=0.05, lead=0)
     assert RetryPolicy() == RetryPolicy(attempts=3, min_delay=1, max_delay=60)
     assert (DEFAULT_WAIT, DEFAULT_IN_FLIGHT) == (600, 16)

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from modelslab_pony._classify import is_ours
+from modelslab_pony._experience import Experience
 from modelslab_pony._schedule import Random, retry_delay
 from modelslab_pony._snapshot import Snapshot
 from modelslab_pony._steps import Event, Flow, Lost, Reply, Report, Send, Sleep, Step, Woke
@@ -30,6 +31,7 @@ class Context:
     """What every flow goes by."""
 
     poll: PollPolicy
+    experience: Experience = field(factory=Experience)
     retry: RetryPolicy
     random: Random
     answer: float = math.inf

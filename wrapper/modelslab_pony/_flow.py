@@ -10,9 +10,12 @@ import math
 from collections.abc import Generator, Mapping
 from typing import Any
 
+from attrs import evolve
+
 from modelslab_pony._asks import Context, Tries, patience, read, report, send, sleep
 from modelslab_pony._classify import is_refusal, knows_no_such_call, snapshot as read_snapshot
-from modelslab_pony._schedule import poll_delay
+from modelslab_pony._experience import Experience, Outlook
+from modelslab_pony._schedule import THOUGHT_OVER, believed, poll_delay
 from modelslab_pony._snapshot import Snapshot
 from modelslab_pony._steps import Event, Flow, Lost, Reply, Send, Step
 from modelslab_pony.errors import (
@@ -105,7 +108,7 @@ def _accepted(event: Reply | Lost, request: Request) -> Snapshot | PonyError:
                 "accepted, but without an id", status_code=event.status_code, body=job.raw, message=job.message
             )
         else:
-            return job
+            return evolve(job, accepted_at=event.at)
     if is_refusal(error) or error.job_id is not None:
         return error
     return _unclear(error, request)
@@ -145,23 +148,33 @@ def _unclear(error: APIError, request: Request) -> SubmissionUnknown:
 def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[Snapshot]:
     asked = faults = 0
     at_least = 0.0
+    lesson = Lesson(context.experience, job, now, deadline)
     if job.raw:  # a job taken up by its id has no answer yet that could be told
         now = max(now, (yield from report(job)))
     while job.status == "processing":
-        remaining = max(0.0, deadline - now)
-        delay = max(at_least, poll_delay(context.poll, asked, job.eta, remaining, context.random))
+        chance = context.random()
+        while True:
+            remaining = max(0.0, deadline - now)
+            delay = poll_delay(context.poll, asked, lesson.outlook(), now - lesson.begun, remaining, chance)
+            if asked or delay <= THOUGHT_OVER or delay >= remaining:
+                break
+            now = max(now + delay / 2, (yield from sleep(delay / 2)))
+        delay = max(at_least, delay)
         is_last = delay >= remaining
         pause = min(delay, remaining)
         # A clock may be set back; what was slept has passed all the same.
         now = max(now + pause, (yield from sleep(pause)))
         event = yield from _ask_about(context, job, now, deadline)
+        looked = now + event.waited
         now, asked = max(now, event.at), asked + 1
         found = _look(event, job)
         if isinstance(found, Snapshot):
             job, fault, faults, at_least = found, None, 0, 0.0
+            lesson.looked(looked, job)
             now = max(now, (yield from report(job)))
         else:
             fault, faults = found, faults + 1
+            lesson.is_over = True  # what is found after a fault is found late
             again = patience(context.retry, faults, fault)
             if again is None:
                 raise fault
@@ -172,6 +185,28 @@ def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[
     if job.status == "failed":
         raise _failed(job)
     return job
+
+
+class Lesson:
+    """What one job teaches of how long jobs take: nothing if it was not looked at in time."""
+
+    def __init__(self, experience: Experience, job: Snapshot, now: float, deadline: float) -> None:
+        self._experience = experience
+        self._eta = believed(job.eta, deadline - now)
+        self._before = experience.beliefs.jobs
+        self._last = 0.0
+        self.begun = now if job.accepted_at is None else min(now, job.accepted_at)
+        self.is_over = job.accepted_at is None or now - self.begun >= self.outlook().first
+
+    def outlook(self) -> Outlook:
+        """Return when to look, by what is known by now."""
+        return self._experience.beliefs.outlook(self._eta)
+
+    def looked(self, at: float, found: Snapshot) -> None:
+        """Learn from a look at that time."""
+        if found.status == "success" and not self.is_over:
+            self._experience.learn(self._eta, self._last, at - self.begun, self._before)
+        self._last = at - self.begun
 
 
 def _ask_about(

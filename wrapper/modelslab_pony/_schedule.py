@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from modelslab_pony._experience import Outlook
 from modelslab_pony.policies import PollPolicy, RetryPolicy
 
 Random = Callable[[], float]
@@ -14,16 +15,30 @@ ETA_BELIEVED = 600.0
 """Seconds. An eta beyond this, or past the deadline, only says "not soon"."""
 
 
-def poll_delay(policy: PollPolicy, asked: int, eta: float | None, remaining: float, random: Random) -> float:
+THOUGHT_OVER = 2.0
+"""Seconds. A longer wait for the first look is thought over half-way: other jobs may have taught how long it is."""
+
+
+def believed(eta: float | None, remaining: float) -> float | None:
+    """Return an eta, or None where it says no more than that it takes long."""
+    return eta if eta is not None and eta < min(remaining, ETA_BELIEVED) else None
+
+
+def poll_delay(
+    policy: PollPolicy, asked: int, outlook: Outlook, elapsed: float, remaining: float, chance: float
+) -> float:
     """Return the seconds to wait before looking at a job.
 
-    `asked` counts the looks already taken; `remaining` is the time to the deadline, inf for none.
+    `asked` counts the looks already taken; `elapsed` is the time since the job was accepted, `remaining` that to
+    the deadline, inf for none; `chance` is from 0 to below 1, and the same while one wait is thought over.
     """
-    if asked == 0 and eta is not None and eta < min(remaining, ETA_BELIEVED):
-        delay = max(policy.min_delay, eta - policy.lead)
+    swing = 1 + policy.jitter * (2 * chance - 1)
+    if asked == 0:
+        delay = max(policy.min_delay, outlook.first - policy.lead) * swing - elapsed
     else:
-        delay = _grown(policy.min_delay, policy.growth, max(0, asked - 1), policy.max_delay)
-    return min(delay * (1 + policy.jitter * (2 * random() - 1)), max(0.0, remaining))
+        step = min(policy.max_delay, max(policy.min_delay, outlook.step))
+        delay = _grown(step, policy.growth, asked - 1, policy.max_delay) * swing
+    return min(max(0.0, delay), max(0.0, remaining))
 
 
 def retry_delay(policy: RetryPolicy, tried: int, retry_after: float | None) -> float | None:

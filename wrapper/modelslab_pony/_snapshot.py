@@ -34,12 +34,15 @@ class Snapshot:
     generation_time: float | None = None
     nsfw_content_detected: bool | None = None
     raw: Mapping[str, Any] = field(factory=dict, repr=False)
+    accepted_at: float | None = field(default=None, repr=False, eq=False)
+    """When its request was accepted, by this client's clock; None for a job of another process."""
 
     def after(self, earlier: Snapshot) -> Snapshot:
         """Fill what this answer leaves out from an earlier one: a fetched success says little."""
         return evolve(
             self,
             id=earlier.id,  # the one that was asked for; some answers leave it out or empty it
+            accepted_at=earlier.accepted_at,
             seed=earlier.seed if self.seed is None else self.seed,
             meta=self.meta or earlier.meta,
             generation_time=earlier.generation_time if self.generation_time is None else self.generation_time,

@@ -6,17 +6,18 @@ while asking or downloading is tried again, in this run or in the next.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from attrs import frozen
 
 from modelslab_pony import errors
-from modelslab_pony._schedule import poll_delay
+from modelslab_pony._schedule import believed
 from modelslab_pony.errors import PonyError
-from modelslab_pony.policies import PollPolicy
 
-POLL = PollPolicy(min_delay=0.5, max_delay=15.0, growth=1.5, jitter=0.0, lead=0.0)
-"""The first look is taken when the job should be done: every one before costs a call, every second after a place."""
+SOONEST, LATEST, GROWTH = 0.5, 15.0, 1.5
+"""Seconds between two looks, and how they grow. The first is taken when the job should be done: every one before costs
+a call, every second after a place."""
 JUST_AFTER = 0.05
 """Seconds behind the eta, which some answers round."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
@@ -103,4 +104,6 @@ def pause(times: int) -> float:
 
 def next_look(asked: int, eta: float | None) -> float:
     """Return the seconds to the next look at a job that was asked about `asked` times."""
-    return poll_delay(POLL, asked, eta, float("inf"), lambda: 0.5) + JUST_AFTER
+    stated = believed(eta, math.inf) if asked == 0 else None
+    grown = min(LATEST, SOONEST * GROWTH ** min(max(asked - 1, 0), 20))
+    return max(SOONEST, grown if stated is None else stated) + JUST_AFTER

@@ -1,0 +1,112 @@
+"""How often jobs are asked about, and how late their end is known: our real flow in virtual time."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from bench import polling
+from bench._optimum import fewest_asks, frontier, least_late, lognormal, within
+from modelslab_pony._experience import Belief, Beliefs, Experience
+
+JOBS = 800
+MEDIAN = 20.0
+RIGHT = "right within 10 %"
+
+
+def asked(name: str, median: float = MEDIAN, at_once: int = 1) -> polling.Row:
+    return polling.row(name, polling.ours(median, polling.ETAS[name], JOBS, at_once))
+
+
+@pytest.mark.parametrize("median", polling.MEDIANS)
+@pytest.mark.parametrize("at_once", [1, 100])
+def test_right_etas_cost_few_looks_and_little_time(median: float, at_once: int) -> None:
+    """At most three looks a job; late by a twentieth of the duration, or half a second."""
+    found = asked(RIGHT, median, at_once)
+    assert found.asks <= 3
+    assert found.of_mean <= 0.05 or found.late <= 0.5
+
+
+@pytest.mark.parametrize("median", polling.MEDIANS)
+@pytest.mark.parametrize("name", [name for name in polling.ETAS if name != RIGHT])
+def test_wrong_and_missing_etas_are_found_out(name: str, median: float) -> None:
+    """At most fifteen looks a job; late by a tenth of the duration, though the client knew nothing at first."""
+    found = asked(name, median)
+    assert found.asks <= 15
+    assert found.of_mean <= 0.1
+
+
+@pytest.mark.parametrize("name", polling.PEERS)
+def test_right_etas_are_used_better_than_any_constant_could(name: str) -> None:
+    """Fewer looks, and known earlier, than slow constants; a tenth of the looks of quick ones."""
+    mine, other = asked(RIGHT), polling.row(name, polling.theirs(name, MEDIAN, JOBS))
+    if name.startswith("0."):
+        assert mine.asks <= 0.1 * other.asks
+    else:
+        assert mine.asks < other.asks
+        assert mine.late < other.late or other.lost > 0
+
+
+def test_no_schedule_is_better_than_the_best() -> None:
+    """What was computed as the least is less than what was measured, and not by magnitudes."""
+    for name, known in ((RIGHT, within(0.1)), ("missing", lognormal(polling.SIGMA))):
+        found, best = asked(name), frontier(known)
+        assert 0.5 < least_late(best, found.asks) / found.of_each < 1
+        assert 0.5 < fewest_asks(best, found.of_each) / found.asks < 1
+
+
+def test_a_fresh_client_believes_an_eta() -> None:
+    """The first look comes a little before it; without one, soon."""
+    assert 0.85 < Beliefs().outlook(60.0).first / 60 < 1
+    assert Beliefs().outlook(None).first < 1
+
+
+def test_etas_that_are_twice_too_long_are_found_out_by_looking() -> None:
+    """After thirty jobs of 20 s whose etas said 40, the first look is near 20 s."""
+    known = Experience()
+    for _ in range(30):
+        outlook = known.beliefs.outlook(40.0)
+        last, at = 0.0, outlook.first
+        while at < 20:
+            last, at = at, at + outlook.step
+        known.learn(40.0, last, at, known.beliefs.jobs)
+    assert known.beliefs.outlook(40.0).first == pytest.approx(20, rel=0.15)
+
+
+@pytest.mark.parametrize(("eta", "done"), [(1e-9, 1e9), (599.0, 1e-9), (None, 1e12), (0.0, 0.0)])
+def test_one_absurd_job_does_no_lasting_harm(eta: float | None, done: float) -> None:
+    """A job is looked at earlier or later for a while; after twenty usual ones it is forgotten."""
+    before = Beliefs(jobs=1000)
+    after = before.taught(eta, 0.0, done, 1000)
+    assert 0.5 < after.outlook(60.0).first / before.outlook(60.0).first < 1.5
+    for _ in range(20):
+        after = after.taught(60.0, 58.0, 62.0, after.jobs)
+    assert 0.9 < after.outlook(60.0).first / before.outlook(60.0).first < 1.1
+
+
+def test_of_many_at_once_each_counts_as_one_of_all() -> None:
+    """A thousand jobs that began when nothing was known teach as much as their mean, not as the last ten."""
+    beliefs = Beliefs()
+    for number in range(1000):
+        beliefs = beliefs.taught(None, 0.0, 10.0 if number < 500 else 40.0, 0)
+    level = Beliefs().duration
+    assert math.log(10) - 2 < beliefs.duration.middle < math.log(40)
+    assert beliefs.duration != level
+
+
+def test_two_beliefs_count_by_how_sure_they_are() -> None:
+    """The narrow one decides, and both together are surer than each."""
+    both = Belief(1.0, 0.1).joined(Belief(3.0, 1.0))
+    assert both.middle == pytest.approx(1.02, abs=0.01)
+    assert both.spread < 0.1
+
+
+def test_a_job_of_another_process_teaches_nothing() -> None:
+    """When it began is not known here; and one that was waited for late was found late."""
+    for accepted_at, now in ((None, 0.0), (0.0, 500.0)):
+        context, seen = polling.patient(), list[polling.Seen]()
+        for _ in polling.waited(context, 30.0, 30.0, now, seen, accepted_at=accepted_at):
+            pass
+        assert seen
+        assert context.experience.beliefs == Beliefs()
