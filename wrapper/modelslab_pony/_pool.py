@@ -47,7 +47,7 @@ class _Idle(Generic[T]):
                 return [connection]
             self._kept.append((now, place, connection))
             surplus = []
-            while len(self._kept) > self._most or self._kept[0][0] < now - self._seconds:
+            while self._kept and (len(self._kept) > self._most or self._kept[0][0] < now - self._seconds):
                 surplus.append(self._kept.pop(0)[2])
             return surplus
 
