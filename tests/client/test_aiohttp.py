@@ -262,6 +262,8 @@ def test_the_environments_proxy_is_not_passed_by(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(errors.ConfigurationError, match="NO_PROXY"):
         AsyncPonyClient(KEY, http_client="aiohttp")
     AsyncPonyClient(KEY, base_url="http://127.0.0.1:1", http_client="aiohttp")
+    monkeypatch.setenv("NO_PROXY", "modelslab.com")
+    AsyncPonyClient(KEY, http_client="aiohttp")
 
 
 def test_httpx_aiohttp_still_says_what_is_not_so() -> None:

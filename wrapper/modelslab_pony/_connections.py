@@ -118,23 +118,22 @@ def own_client(settings: Settings, max_in_flight: int) -> OwnClient:
 def own_async_client(settings: Settings, max_in_flight: int, *, aiohttp: bool) -> OwnAsyncClient:
     """Return one to be awaited, whose calls of the API go through aiohttp if so wished. Raises as `own_client`."""
     with _environment():
-        limits, context = _limits(max_in_flight), _named_context(settings)
-        if _has_proxy(settings):
-            if aiohttp:
-                raise ConfigurationError(
-                    "http_client='aiohttp' takes no proxy, and the environment names one: "
-                    "leave it out, or except the service with NO_PROXY"
-                )
-            return OwnAsyncClient(**_options(settings), limits=limits, verify=context or tls_context())
-        transport = AsyncTransport(max_in_flight, context)
+        context, options = _named_context(settings), _options(settings)
+        transport = None if _has_proxy(settings) else AsyncTransport(max_in_flight, context)
+        options |= {"limits": _limits(max_in_flight), "verify": context or tls_context()} if transport is None else {}
         if not aiohttp:
-            client = OwnAsyncClient(**_options(settings), transport=transport)
+            client = OwnAsyncClient(**options, transport=transport)
             client.direct = transport
             return client
-        direct = _aiohttp.transport(max_in_flight, KEPT_ALIVE, partial(_given, context))
         base = httpx.URL(settings.base_url)
-        origin = f"{base.scheme}://{base.netloc.decode()}"
-        client = OwnAsyncClient(**_options(settings), transport=transport, mounts={origin: direct})
+        if transport is None and not urllib.request.proxy_bypass(base.host):
+            raise ConfigurationError(
+                "http_client='aiohttp' takes no proxy, and the environment names one: "
+                "leave it out, or except the service with NO_PROXY"
+            )
+        direct = _aiohttp.transport(max_in_flight, KEPT_ALIVE, partial(_given, context))
+        mounts = {f"{base.scheme}://{base.netloc.decode()}": direct}
+        client = OwnAsyncClient(**options, transport=transport, mounts=mounts)
         client.direct, client.is_aiohttp = direct, True
         return client
 
