@@ -159,9 +159,10 @@ class _AsyncBody:
     async def aclose(self) -> None:
         if self._is_open:
             self._is_open = False
-            await self._inner.aclose()
-            for surplus in self._give():
-                await _closed(surplus)
+            with anyio.CancelScope(shield=True):  # broken off here, the connection would be nobody's
+                await self._inner.aclose()
+                for surplus in self._give():
+                    await surplus.aclose()
 
 
 def _place(request: httpcore.Request) -> Place:
