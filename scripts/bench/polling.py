@@ -235,7 +235,7 @@ def section(found: Measured) -> Section:
             "looks for such a lateness, where it knows the distribution and we do not (dynamic programming)."
         ),
         *(_table(median, mine, others, best) for median in MEDIANS),
-        _impossible(best["missing"]),
+        _impossible(best["missing"], others),
     ]
     return Section("Polling", parts, _bounds(mine, others))
 
@@ -261,12 +261,16 @@ def _cells(one: Row) -> tuple[object, ...]:
     return one.asks, one.most_asks, one.late, 100 * one.of_mean, 100 * one.of_each, 100 * one.lost
 
 
-def _impossible(best: Sequence[Best]) -> str:
+def _impossible(best: Sequence[Best], others: dict[tuple[float, str], Row]) -> str:
     few = fewest_asks(best, 0.1)
+    fewer = [
+        f"{name} at {median:g} s ({one.asks:.1f} looks, late by {100 * one.of_each:.0f} %)"
+        for (median, name), one in others.items()
+        if one.asks < few and not one.lost > 0.01
+    ]
     return (
         f"Without an eta no schedule is late by 10 % or less with fewer than {few:.1f} asks a job, even one that knows "
-        "the distribution. Where etas are missing or guesses, asking less often than once a minute and being less late "
-        "than that cannot both be had."
+        f"the distribution. So the bound of 10 % and fewer looks than these cannot both be had: {'; '.join(fewer)}."
     )
 
 

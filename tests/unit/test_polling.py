@@ -8,7 +8,12 @@ import pytest
 
 from bench import polling
 from bench._optimum import fewest_asks, frontier, least_late, lognormal, within
+from modelslab_pony import _flow
+from modelslab_pony._asks import Context
 from modelslab_pony._experience import Belief, Beliefs, Experience
+from modelslab_pony._snapshot import Snapshot
+from modelslab_pony._steps import Reply, Result, Send, Sleep, Woke, resume
+from modelslab_pony.errors import GenerationFailed
 
 JOBS = 800
 MEDIAN = 20.0
@@ -29,10 +34,14 @@ def test_right_etas_cost_few_looks_and_little_time(median: float, at_once: int) 
 
 
 @pytest.mark.parametrize("median", polling.MEDIANS)
+@pytest.mark.parametrize("at_once", [1, 100])
 @pytest.mark.parametrize("name", [name for name in polling.ETAS if name != RIGHT])
-def test_wrong_and_missing_etas_are_found_out(name: str, median: float) -> None:
-    """At most fifteen looks a job; late by a tenth of the duration, though the client knew nothing at first."""
-    found = asked(name, median)
+def test_wrong_and_missing_etas_are_found_out(name: str, at_once: int, median: float) -> None:
+    """At most fifteen looks a job; late by a tenth of the duration, though the client knew nothing at first.
+
+    Nor did the first hundred of those that are under way together: they learn from each other while they wait.
+    """
+    found = asked(name, median, at_once)
     assert found.asks <= 15
     assert found.of_mean <= 0.1
 
@@ -89,10 +98,9 @@ def test_of_many_at_once_each_counts_as_one_of_all() -> None:
     """A thousand jobs that began when nothing was known teach as much as their mean, not as the last ten."""
     beliefs = Beliefs()
     for number in range(1000):
-        beliefs = beliefs.taught(None, 0.0, 10.0 if number < 500 else 40.0, 0)
-    level = Beliefs().duration
-    assert math.log(10) - 2 < beliefs.duration.middle < math.log(40)
-    assert beliefs.duration != level
+        done = 10.0 if number < 500 else 40.0
+        beliefs = beliefs.taught(None, done, done, 0)
+    assert math.exp(beliefs.duration.middle) == pytest.approx(20, rel=0.1)
 
 
 def test_two_beliefs_count_by_how_sure_they_are() -> None:
@@ -110,3 +118,52 @@ def test_a_job_of_another_process_teaches_nothing() -> None:
             pass
         assert seen
         assert context.experience.beliefs == Beliefs()
+
+
+def answered(context: Context, *bodies: bytes, waited: float = 0.0) -> list[float]:
+    """Give those answers to a job of an eta of 12 s; return when each was asked for."""
+    now, looks, answers = 0.0, list[float](), iter(bodies)
+    flow = _flow.wait(context, Snapshot(status="processing", id=7, eta=12.0, accepted_at=0.0), now, math.inf)
+    step = resume(flow, None)
+    while not isinstance(step, Result):
+        if isinstance(step, Send):
+            looks.append(now)
+            now += waited
+            step = resume(flow, Reply(at=now, status_code=200, headers={}, body=next(answers), waited=waited))
+        else:
+            now += step.seconds if isinstance(step, Sleep) else 0.0
+            step = resume(flow, Woke(at=now))
+    return looks
+
+
+def test_a_job_teaches_between_which_looks_it_got_done() -> None:
+    """Not only when it was found; and of the first look, when it got its turn."""
+    context = polling.patient()
+    *_, last, done = answered(context, polling.PROCESSING, polling.PROCESSING, polling.SUCCESS)
+    assert context.experience.beliefs == Beliefs().taught(12.0, last, done, 0)
+    context = polling.patient()
+    (done,) = answered(context, polling.SUCCESS, waited=5.0)
+    assert context.experience.beliefs == Beliefs().taught(12.0, 0.0, done + 5, 0)
+
+
+def test_what_failed_or_was_found_after_a_fault_teaches_nothing() -> None:
+    """The one says nothing of how long an image takes, the other was found late."""
+    context = polling.patient()
+    with pytest.raises(GenerationFailed):
+        answered(context, b'{"status": "failed", "id": 7, "message": "Failed, Try Again"}')
+    answered(context, b"<html>", polling.SUCCESS)
+    assert context.experience.beliefs == Beliefs()
+
+
+def test_a_wait_that_is_thought_over_keeps_its_jitter() -> None:
+    """Or jobs that began together would be looked at together."""
+    first = Beliefs().outlook(12.0).first
+    for chance, swing in ((0.0, 0.95), (1.0, 1.05)):
+        chances = iter((chance, *[0.5] * 20))
+        assert answered(polling.patient(chances.__next__), polling.SUCCESS) == [pytest.approx(first * swing)]
+
+
+def test_a_later_answer_keeps_when_the_job_was_accepted() -> None:
+    """So that a job that was refreshed is not waited for anew."""
+    accepted = Snapshot(status="processing", id=7, accepted_at=3.0)
+    assert Snapshot(status="processing", id=7).after(accepted).accepted_at == 3.0

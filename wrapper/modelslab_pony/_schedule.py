@@ -15,7 +15,7 @@ ETA_BELIEVED = 600.0
 """Seconds. An eta beyond this, or past the deadline, only says "not soon"."""
 
 
-THOUGHT_OVER = 2.0
+THOUGHT_OVER = 1.0
 """Seconds. A longer wait for the first look is thought over half-way: other jobs may have taught how long it is."""
 
 
