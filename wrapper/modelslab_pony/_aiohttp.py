@@ -5,9 +5,12 @@ What it must not bring along: cookies, which may hold the key; logins from files
 
 from __future__ import annotations
 
+import select
 import ssl
+import weakref
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -15,9 +18,12 @@ from modelslab_pony.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
+    from aiohttp.connector import Connection
 
 _NEVER_CONNECTED = frozenset(("ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError"))
 """aiohttp's faults of a connection that was not made (or waited for in vain), with which nothing was sent."""
+_LONGEST_HEAD = 100 * 1024
+"""Bytes of one line of an answer's head, as many as httpcore takes; aiohttp would refuse a paid answer of 8 KB."""
 
 
 def was_connected(fault: BaseException) -> bool:
@@ -41,14 +47,14 @@ def transport(max_in_flight: int, kept_alive: float, context: Callable[[], ssl.S
     except ModuleNotFoundError:
         raise MissingExtraError("httpx-aiohttp is missing: pip install 'modelslab-pony[aiohttp]'") from None
 
-    def session() -> ClientSession:
-        connector = aiohttp.TCPConnector(limit=max_in_flight, keepalive_timeout=kept_alive, ssl=context())
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
     class Transport(httpx_aiohttp.AiohttpTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             try:
                 response = await super().handle_async_request(request)
+            except httpx.ConnectTimeout as fault:
+                if fault.__cause__ is None or not was_connected(fault.__cause__):
+                    raise
+                raise _translated(fault) from fault.__cause__
             except aiohttp.ClientError as fault:
                 raise _translated(fault) from fault
             if isinstance(response.stream, httpx.AsyncByteStream):
@@ -56,7 +62,52 @@ def transport(max_in_flight: int, kept_alive: float, context: Callable[[], ssl.S
             return response
 
     # Its own TLS context is not used: the session has one.
+    session = partial(_session, max_in_flight, kept_alive, context)
     return Transport(client=session, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
+def _session(max_in_flight: int, kept_alive: float, context: Callable[[], ssl.SSLContext]) -> ClientSession:
+    import aiohttp  # noqa: PLC0415 - an extra
+
+    used = weakref.WeakSet[Any]()
+
+    class Connector(aiohttp.TCPConnector):
+        async def connect(self, *given: Any, **named: Any) -> Connection:
+            connection = await super().connect(*given, **named)
+            while connection.protocol in used and _is_spoilt(connection):
+                connection.close()
+                connection = await super().connect(*given, **named)
+            if connection.protocol is not None:
+                used.add(connection.protocol)
+            return connection
+
+    return aiohttp.ClientSession(
+        connector=Connector(limit=max_in_flight, keepalive_timeout=kept_alive, ssl=context()),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        max_line_size=_LONGEST_HEAD,
+        max_field_size=_LONGEST_HEAD,
+    )
+
+
+def _is_spoilt(connection: Connection) -> bool:
+    """Tell whether something came on a kept connection while nobody had asked: an end, or the answer to no request.
+
+    aiohttp would take that for the answer to the next one.
+    """
+    protocol, transport = connection.protocol, connection.transport
+    return protocol is None or transport is None or protocol.should_close or _is_readable(transport)
+
+
+def _is_readable(transport: Any) -> bool:
+    end = transport.get_extra_info("socket")
+    number = -1 if end is None else end.fileno()
+    if number < 0:
+        return False
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([number], [], [], 0)[0])
+    polled = select.poll()
+    polled.register(number, select.POLLIN)
+    return bool(polled.poll(0))
 
 
 class _Body(httpx.AsyncByteStream):

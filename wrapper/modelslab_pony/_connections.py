@@ -69,13 +69,15 @@ def _given(context: ssl.SSLContext | None) -> ssl.SSLContext:
 # --- clients that have them ------------------------------------------------------------------
 
 
-_SEND = httpx.Client.send, httpx.AsyncClient.send
+_WAYS = [(kind, name) for kind in (httpx.Client, httpx.AsyncClient) for name in ("send", "_send_single_request")]
+"""Where tracers and recorders put themselves into httpx's way; the second is vcrpy's, before its version 8."""
+_UNWATCHED = [getattr(kind, name, None) for kind, name in _WAYS]
 _LOG = logging.getLogger("httpx")
 
 
 def _is_watched() -> bool:
-    """Tell whether somebody has put himself into httpx's way (a tracer, a recorder), or reads its log of calls."""
-    return (httpx.Client.send, httpx.AsyncClient.send) != _SEND or _LOG.isEnabledFor(logging.INFO)
+    """Tell whether somebody has put himself into httpx's way, or reads its log of calls."""
+    return [getattr(kind, name, None) for kind, name in _WAYS] != _UNWATCHED or _LOG.isEnabledFor(logging.INFO)
 
 
 class OwnClient(httpx.Client):

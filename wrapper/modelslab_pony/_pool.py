@@ -8,6 +8,7 @@ nothing to do but to keep what is idle; a connection itself is httpcore's, and s
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 import time
@@ -30,9 +31,12 @@ class _Idle(Generic[T]):
         self._lock = threading.Lock()
         self._kept: list[tuple[float, Place, T]] = []
         self._is_closed = False
+        self._process = os.getpid()
 
     def take(self, place: Place) -> T | None:
         """Return the connection to a place that was used last, and keep it no longer."""
+        if self._process != os.getpid():  # forked: on one connection, two would read each other's answers
+            self._process, self._lock, self._kept = os.getpid(), threading.Lock(), []
         with self._lock:
             for at in range(len(self._kept) - 1, -1, -1):
                 if self._kept[at][1] == place:
@@ -43,7 +47,7 @@ class _Idle(Generic[T]):
         """Keep a connection if it can be used again; return those that are to be closed instead."""
         now = time.monotonic()
         with self._lock:
-            if self._is_closed or not connection.is_idle():
+            if self._is_closed or not connection.is_idle() or _has_more(connection):
                 return [connection]
             self._kept.append((now, place, connection))
             surplus = []
@@ -141,9 +145,11 @@ class _Body:
     def close(self) -> None:
         if self._is_open:
             self._is_open = False
-            self._inner.close()
-            for surplus in self._give():
-                surplus.close()
+            try:
+                self._inner.close()
+            finally:  # Ctrl-C may break that off, and the connection would be nobody's
+                for surplus in self._give():
+                    surplus.close()
 
 
 class _AsyncBody:
@@ -173,6 +179,12 @@ def _place(request: httpcore.Request) -> Place:
 def _is_alive(connection: httpcore.HTTPConnection | httpcore.AsyncHTTPConnection) -> bool:
     """Tell whether a kept connection may be used: the other side may have closed it meanwhile."""
     return connection.is_available() and not connection.has_expired()
+
+
+def _has_more(connection: httpcore.HTTPConnection | httpcore.AsyncHTTPConnection) -> bool:
+    """Tell whether more came than the answer: httpcore would read that as the answer to the next request."""
+    state = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+    return state is not None and bool(state.trailing_data[0])
 
 
 async def _closed(connection: httpcore.AsyncHTTPConnection) -> None:

@@ -1,0 +1,292 @@
+"""What breaks off must not spoil the next call: no answer of one request is ever given to another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from modelslab_pony import AsyncPonyClient, PonyClient, RetryPolicy, TextToImage, _pool, errors
+from modelslab_pony._steps import Lost, Reply, Send
+from support.both import KEY, Colour
+from support.raw_server import RawServer, Talk
+
+BALANCE = {"status": "success", "data": {"balance": 1}}
+
+
+def look_at(number: int) -> Send:
+    return Send(operation="fetch_by_id", fields={"id": str(number)})
+
+
+def number_of(talk: Talk) -> int:
+    return int(talk.path.rsplit("/", 1)[-1])
+
+
+def answer_of(number: int) -> bytes:
+    body = b'{"status": "processing", "id": %d, "eta": 5}' % number
+    return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+
+
+def is_its_own(reply: object, number: int) -> bool:
+    return isinstance(reply, Reply) and f'"id": {number},'.encode() in reply.body
+
+
+def connections(server: RawServer) -> int:
+    return len({id(talk._connection) for talk in server.talks})
+
+
+def posts(server: RawServer) -> int:
+    return sum(talk.path.endswith("text2img") for talk in server.talks)
+
+
+def hang_up(talk: Talk) -> None:
+    talk._connection.shutdown(socket.SHUT_RDWR)
+    talk._connection.close()
+
+
+def reset(talk: Talk) -> None:
+    talk._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    talk._connection.close()
+
+
+def half(talk: Talk) -> None:
+    talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 400\r\n\r\n{")
+    hang_up(talk)
+
+
+# --- what the server does ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [0.0, 0.02], ids=["with it", "later"])
+def test_what_comes_beyond_an_answer_is_nobodys_answer(after: float, colour: Colour) -> None:
+    """A second answer that nobody asked for costs the connection; httpcore would give it to the next request."""
+
+    def say(talk: Talk) -> None:
+        number = number_of(talk)
+        if after:
+            talk.send(answer_of(number), answer_of(number + 1000), pause=after)
+        else:
+            talk.send(answer_of(number) + answer_of(number + 1000))
+
+    def story(pony: Any) -> Generator[Any, Any, None]:
+        for number in (1, 2, 3):
+            assert is_its_own((yield pony._calls.send(look_at(number))), number)
+            time.sleep(3 * after)
+
+    with RawServer(say) as server:
+        colour.play_over(story, server.url)
+        assert (len(server.talks), connections(server)) == (3, 3)
+
+
+@pytest.mark.parametrize("end", [hang_up, reset, half])
+def test_a_kept_connection_that_ends_with_the_request_may_have_carried_it(
+    end: Callable[[Talk], None], colour: Colour
+) -> None:
+    """A server that hangs up just as the submission arrives may have accepted it: it is sent once."""
+
+    def say(talk: Talk) -> None:
+        if talk.path.endswith("text2img"):
+            end(talk)
+        else:
+            talk.answer(BALANCE)
+
+    def story(pony: Any) -> Generator[Any, Any, None]:
+        yield pony.balance()
+        with pytest.raises(errors.SubmissionUnknown):
+            yield pony.submit(TextToImage("x"))
+
+    with RawServer(say) as server:
+        colour.play_over(story, server.url, retry=RetryPolicy(attempts=3, min_delay=0.0))
+        assert (posts(server), connections(server)) == (1, 1)
+        assert server.is_left()
+
+
+ENDS: list[Callable[[Talk], None]] = [
+    lambda talk: talk.answer({"status": "processing", "id": number_of(talk), "eta": 5}),
+    lambda talk: talk.answer(
+        {"status": "processing", "id": number_of(talk), "eta": 5}, headers="connection: close\r\n"
+    ),
+    lambda talk: talk.send(answer_of(number_of(talk)) + answer_of(number_of(talk) + 10_000)),
+    lambda talk: talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n" + answer_of(number_of(talk) + 10_000)),
+    lambda talk: talk.send(*(answer_of(number_of(talk))[at : at + 40] for at in range(0, 100, 40)), pause=0.002),
+    half,
+    reset,
+]
+
+
+def anyhow(chance: random.Random) -> Callable[[Talk], None]:
+    def say(talk: Talk) -> None:
+        talk.server.over.wait(0.002)
+        chance.choice(ENDS)(talk)
+
+    return say
+
+
+def is_wrong(reply: object, number: int) -> bool:
+    """Whether a whole answer is not the request's; what was lost or cut short is no such thing."""
+    return isinstance(reply, Reply) and b'"eta"' in reply.body and not is_its_own(reply, number)
+
+
+@pytest.mark.parametrize("most", [1, 4])
+def test_whatever_is_broken_off_no_answer_goes_astray(most: int) -> None:
+    """Three hundred calls, cancelled at random moments, timed out, cut short, answered twice."""
+    chance = random.Random(20261130)  # noqa: S311 - moments, no secrets
+    replies: dict[int, object] = {}
+
+    async def one(pony: AsyncPonyClient, number: int) -> None:
+        task = asyncio.create_task(pony._calls.send(look_at(number)))
+        if number % 2:
+            await asyncio.sleep(chance.random() * 0.01)
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            replies[number] = await task
+
+    async def run() -> None:
+        async with AsyncPonyClient(KEY, base_url=server.url, max_in_flight=most, timeout=0.2) as pony:
+            for start in range(0, 300, 4):
+                await asyncio.gather(*(one(pony, start + place) for place in range(4)))
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            assert not pony._calls.gate.locked()
+        assert await asyncio.to_thread(server.is_left)
+
+    with RawServer(anyhow(random.Random(1))) as server:  # noqa: S311 - likewise
+        asyncio.run(run())
+    assert [number for number, reply in replies.items() if is_wrong(reply, number)] == []
+    assert sum(isinstance(reply, Reply) for reply in replies.values()) > 50
+
+
+def test_no_answer_goes_astray_among_threads() -> None:
+    """Sixteen threads, three hundred calls through the same odd ends: as above, and no connection is left."""
+
+    def one(number: int) -> tuple[int, Reply | Lost]:
+        return number, pony._calls.send(look_at(number))
+
+    with RawServer(anyhow(random.Random(2))) as server:  # noqa: S311 - moments, no secrets
+        with PonyClient(KEY, base_url=server.url, timeout=0.5) as pony, ThreadPoolExecutor(16) as threads:
+            replies = list(threads.map(one, range(300)))
+            assert server.open <= 16
+        assert server.is_left()
+    assert [number for number, reply in replies if is_wrong(reply, number)] == []
+    assert sum(isinstance(reply, Reply) for _, reply in replies) > 100
+
+
+def test_an_answer_that_came_too_late_is_not_the_next_ones(colour: Colour) -> None:
+    """A call that timed out in the midst of its answer leaves a connection on which the rest may yet come."""
+
+    def say(talk: Talk) -> None:
+        whole = answer_of(number_of(talk))
+        if number_of(talk) == 1:
+            talk.send(whole[:50])
+            talk.server.over.wait(0.3)
+            talk.send(whole[50:])
+        else:
+            talk.send(whole)
+
+    def story(pony: Any) -> Generator[Any, Any, None]:
+        assert isinstance((yield pony._calls.send(look_at(1))), Lost)
+        for number in (2, 3):
+            assert is_its_own((yield pony._calls.send(look_at(number))), number)
+
+    with RawServer(say) as server:
+        colour.play_over(story, server.url, timeout=0.15)
+        assert connections(server) == 2
+
+
+# --- what the process does ------------------------------------------------------------------------
+
+
+def test_a_forked_process_has_connections_of_its_own() -> None:
+    """On one that it inherited, it and its parent would read each other's answers."""
+    program = """if True:
+        import os, sys
+        from modelslab_pony import PonyClient
+        from modelslab_pony._steps import Send
+        pony = PonyClient("k" * 20, base_url=sys.argv[1], timeout=5)
+        def ask(*numbers):
+            for number in numbers:
+                reply = pony._calls.send(Send(operation="fetch_by_id", fields={"id": str(number)}))
+                assert f'"id": {number},'.encode() in reply.body
+        ask(1)
+        child = os.fork()
+        if child == 0:
+            ask(2, 3)
+        else:
+            assert os.waitpid(child, 0)[1] == 0
+            ask(4)
+        pony.close()
+    """
+    with RawServer(lambda talk: talk.send(answer_of(number_of(talk)))) as server:
+        subprocess.run([sys.executable, "-c", program, server.url], check=True)
+        first = server.talks[0]._connection
+        assert [number_of(talk) for talk in server.talks if talk._connection is first] == [1, 4]
+        assert (len(server.talks), connections(server)) == (4, 2)
+        assert server.is_left()
+
+
+def test_closed_in_the_midst_of_calls_nothing_is_left() -> None:
+    """What is idle is closed at once, what is busy when it ends; both calls have their answers."""
+    go, came = threading.Event(), threading.Event()
+
+    def say(talk: Talk) -> None:
+        if number_of(talk) == 2:
+            came.set()
+            go.wait(5)
+        talk.send(answer_of(number_of(talk)))
+
+    with RawServer(say) as server, ThreadPoolExecutor(2) as threads:
+        pony = PonyClient(KEY, base_url=server.url)
+        busy = threads.submit(pony._calls.send, look_at(2))
+        came.wait(5)
+        assert is_its_own(pony._calls.send(look_at(1)), 1)
+        assert server.open == 2
+        pony.close()
+        assert server.is_left(but=1)
+        go.set()
+        assert is_its_own(busy.result(), 2)
+        assert server.is_left()
+
+
+class Kept:
+    def is_idle(self) -> bool:
+        return True
+
+
+def test_the_last_used_is_taken_first_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more are kept than calls may be under way, and none longer than a server surely keeps it."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    idle, place = _pool._Idle[Any](2, 5.0), (b"http", b"a", 80)
+    first, second, third = Kept(), Kept(), Kept()
+    assert idle.give(place, first) == idle.give(place, second) == []
+    assert idle.give(place, third) == [first]
+    assert idle.take(place) is third
+    now[0] += 5.1
+    assert idle.give(place, third) == [second]
+    assert idle.end() == [third]
+    assert idle.give(place, second) == [second]
+
+
+def test_an_older_recorder_in_httpxs_way_sees_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """vcrpy stood below httpx's `send` before its version 8; passed by, a test with a cassette would pay."""
+    seen, single = [], httpx.Client._send_single_request
+
+    def recorded(client: httpx.Client, request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.path)
+        return single(client, request)
+
+    monkeypatch.setattr(httpx.Client, "_send_single_request", recorded)
+    with RawServer(lambda talk: talk.answer(BALANCE)) as server, PonyClient(KEY, base_url=server.url) as pony:
+        pony.balance()
+    assert len(seen) == 1

@@ -1,0 +1,60 @@
+"""Connections behind TLS: used again, left when the client is closed, and made to nobody who cannot say who it is."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelslab_pony import RetryPolicy, TextToImage, _connections, errors
+from support.both import Colour
+from support.tls import TlsServer, certificate
+
+BALANCE = {"status": "success", "data": {"balance": 1}}
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certificate(tmp_path_factory.mktemp("tls"))
+
+
+options = pytest.mark.parametrize(
+    ("name", "given"),
+    [("sync", {}), ("async", {}), ("async", {"http_client": "aiohttp"})],
+    ids=["sync", "async", "aiohttp"],
+)
+
+
+@options
+def test_a_connection_behind_tls_is_used_again_and_left(
+    name: str, given: dict[str, Any], certified: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One handshake for calls that follow each other."""
+    trusting = ssl.create_default_context(cafile=certified)
+    monkeypatch.setattr(_connections, "tls_context", lambda: trusting)
+
+    def story(pony: Any) -> Generator[Any, Any, None]:
+        for _ in range(3):
+            assert (yield pony.balance()).balance == 1
+
+    with TlsServer(lambda talk: talk.answer(BALANCE), certified) as server:
+        Colour(name).play_over(story, server.url, **given)
+        assert (len(server.talks), len({id(talk._connection) for talk in server.talks})) == (3, 1)
+        assert server.is_left()
+
+
+@options
+def test_a_server_that_cannot_say_who_it_is_is_sent_nothing(name: str, given: dict[str, Any], certified: Path) -> None:
+    """Its certificate is by nobody that is trusted: nothing was sent, and that is told."""
+
+    def story(pony: Any) -> Generator[Any, Any, None]:
+        with pytest.raises(errors.TransportError, match="nothing was sent"):
+            yield pony.submit(TextToImage("x"))
+
+    with TlsServer(lambda talk: talk.answer(BALANCE), certified) as server:
+        Colour(name).play_over(story, server.url, retry=RetryPolicy(attempts=1), **given)
+        assert server.talks == []
+        assert server.is_left()
