@@ -5,6 +5,8 @@ What it must not bring along: cookies, which may hold the key; logins from files
 
 from __future__ import annotations
 
+import contextlib
+import re
 import select
 import ssl
 import weakref
@@ -32,8 +34,13 @@ def was_connected(fault: BaseException) -> bool:
     That calls a server which hangs up after it was sent a request a `ConnectTimeout`: such a request may have been
     accepted.
     """
-    names = {kind.__name__ for kind in type(fault).__mro__ if kind.__module__.partition(".")[0] == "aiohttp"}
-    return bool(names) and names.isdisjoint(_NEVER_CONNECTED)
+    told: BaseException | None = fault
+    while told is not None:  # a caller's own transport may pass on a fault with words of its own
+        names = {kind.__name__ for kind in type(told).__mro__ if kind.__module__.partition(".")[0] == "aiohttp"}
+        if names and names.isdisjoint(_NEVER_CONNECTED):
+            return True
+        told = told.__cause__
+    return False
 
 
 def transport(max_in_flight: int, kept_alive: float, context: Callable[[], ssl.SSLContext]) -> httpx.AsyncBaseTransport:
@@ -47,18 +54,16 @@ def transport(max_in_flight: int, kept_alive: float, context: Callable[[], ssl.S
     except ModuleNotFoundError:
         raise MissingExtraError("httpx-aiohttp is missing: pip install 'modelslab-pony[aiohttp]'") from None
 
+    faults = httpx.TransportError, aiohttp.ClientError
+
     class Transport(httpx_aiohttp.AiohttpTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             try:
                 response = await super().handle_async_request(request)
-            except httpx.ConnectTimeout as fault:
-                if fault.__cause__ is None or not was_connected(fault.__cause__):
-                    raise
-                raise _translated(fault) from fault.__cause__
-            except aiohttp.ClientError as fault:
+            except faults as fault:
                 raise _translated(fault) from fault
             if isinstance(response.stream, httpx.AsyncByteStream):
-                response.stream = _Body(response.stream, aiohttp.ClientError)
+                response.stream = _Body(response.stream, faults)
             return response
 
     # Its own TLS context is not used: the session has one.
@@ -113,13 +118,15 @@ def _is_readable(transport: Any) -> bool:
 class _Body(httpx.AsyncByteStream):
     """A body whose faults are those of httpx."""
 
-    def __init__(self, inner: httpx.AsyncByteStream, faults: type[Exception]) -> None:
+    def __init__(self, inner: httpx.AsyncByteStream, faults: tuple[type[Exception], ...]) -> None:
         self._inner, self._faults = inner, faults
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        pieces: Any = aiter(self._inner)
         try:
-            async for piece in self._inner:
-                yield piece
+            async with contextlib.aclosing(pieces):  # or another task would close it, some time later
+                async for piece in pieces:
+                    yield piece
         except self._faults as fault:
             raise _translated(fault) from fault
 
@@ -130,6 +137,17 @@ class _Body(httpx.AsyncByteStream):
             raise _translated(fault) from fault
 
 
-def _translated(fault: Exception) -> httpx.RemoteProtocolError:
-    """Return a fault of httpx for one of aiohttp that httpx-aiohttp does not know."""
-    return httpx.RemoteProtocolError(str(fault))
+def _translated(fault: Exception) -> httpx.TransportError:
+    """Return a fault as httpx itself would have it: httpx-aiohttp does not know some, and takes others for others."""
+    cause = fault.__cause__ or fault
+    is_wrong = isinstance(fault, httpx.ConnectTimeout) and was_connected(cause)
+    known = type(fault) if isinstance(fault, httpx.TransportError) and not is_wrong else httpx.RemoteProtocolError
+    return known(_words(cause))
+
+
+def _words(fault: BaseException) -> str:
+    """Return what a fault says, without what it quotes of an answer: that may be long, and hold anything."""
+    if not was_connected(fault):
+        return str(fault)
+    said = getattr(fault, "message", None) or str(fault)
+    return re.split(r"[:=]?\s*(?<!\w)b?['\"]", said)[0] if isinstance(said, str) else type(fault).__name__

@@ -183,8 +183,20 @@ def _is_alive(connection: httpcore.HTTPConnection | httpcore.AsyncHTTPConnection
 
 def _has_more(connection: httpcore.HTTPConnection | httpcore.AsyncHTTPConnection) -> bool:
     """Tell whether more came than the answer: httpcore would read that as the answer to the next request."""
-    state = getattr(getattr(connection, "_connection", None), "_h11_state", None)
-    return state is not None and bool(state.trailing_data[0])
+    used = getattr(connection, "_connection", None)
+    state, stream = getattr(used, "_h11_state", None), getattr(used, "_network_stream", None)
+    if state is not None and state.trailing_data[0]:
+        return True
+    tls = stream.get_extra_info("ssl_object") if stream is not None else None
+    if not isinstance(tls, ssl.SSLObject):
+        return False  # what came since waits in the socket, which is looked at before the next request
+    try:
+        tls.read(1)  # of what asyncio has taken from the socket already
+    except ssl.SSLWantReadError:
+        return False
+    except ssl.SSLError:
+        pass
+    return True
 
 
 async def _closed(connection: httpcore.AsyncHTTPConnection) -> None:
