@@ -9,6 +9,7 @@ import gzip
 import json
 import random
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -17,7 +18,7 @@ import httpx
 import httpx_aiohttp
 import pytest
 
-from modelslab_pony import AsyncPonyClient, RetryPolicy, TextToImage
+from modelslab_pony import AsyncPonyClient, RetryPolicy, TextToImage, errors
 from modelslab_pony._steps import Lost, Reply, Send
 from support.both import KEY
 from support.raw_server import RawServer, Talk
@@ -228,3 +229,25 @@ def test_a_closed_client_leaves_no_session_behind() -> None:
         asyncio.run(run())
     gc.collect()
     assert complaints == []
+
+
+def test_a_call_under_way_when_the_client_is_closed_is_an_unknown_one() -> None:
+    """aiohttp cuts it off: at once, and after the request was sent."""
+    came = threading.Event()
+
+    def say(talk: Talk) -> None:
+        came.set()
+        talk.wait_until_left()
+
+    async def run() -> None:
+        pony = AsyncPonyClient(KEY, base_url=server.url, http_client="aiohttp")
+        task = asyncio.create_task(pony.submit(TextToImage("x")))
+        await asyncio.to_thread(came.wait, 5)
+        await pony.close()
+        with pytest.raises(errors.SubmissionUnknown):
+            await asyncio.wait_for(task, 2)
+        assert await asyncio.to_thread(server.is_left)
+
+    with RawServer(say) as server:
+        asyncio.run(run())
+        assert posts(server) == 1

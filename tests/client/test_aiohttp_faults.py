@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -95,6 +96,13 @@ def test_broken_http_ends_as_it_does_without_aiohttp(name: str) -> None:
         assert "ConnectTimeout" not in str(through)
     if name not in STRICTER | LOOSER:
         assert getattr(through, "id", None) == getattr(without, "id", None), (through, without)
+
+
+def test_a_long_answer_that_is_none_is_soon_done_with() -> None:
+    """What aiohttp quotes of it, with blanks up to where it went wrong, is not read at length."""
+    began = time.process_time()
+    assert isinstance(ended(ours, b"HTTP/1.1 200 OK\r\nx" + b" " * 90_000 + b":y\r\n\r\n"), errors.SubmissionUnknown)
+    assert time.process_time() - began < 3
 
 
 class Worded(httpx.AsyncBaseTransport):

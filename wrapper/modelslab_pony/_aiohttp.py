@@ -5,6 +5,7 @@ What it must not bring along: cookies, which may hold the key; logins from files
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import select
@@ -26,6 +27,9 @@ _NEVER_CONNECTED = frozenset(("ClientConnectorError", "ConnectionTimeoutError", 
 """aiohttp's faults of a connection that was not made (or waited for in vain), with which nothing was sent."""
 _LONGEST_HEAD = 100 * 1024
 """Bytes of one line of an answer's head, as many as httpcore takes; aiohttp would refuse a paid answer of 8 KB."""
+
+_LONGEST_WORDS = 500
+"""Characters of a fault that are read at all."""
 
 
 def was_connected(fault: BaseException) -> bool:
@@ -55,6 +59,7 @@ def transport(max_in_flight: int, kept_alive: float, context: Callable[[], ssl.S
         raise MissingExtraError("httpx-aiohttp is missing: pip install 'modelslab-pony[aiohttp]'") from None
 
     faults = httpx.TransportError, aiohttp.ClientError
+    opened = weakref.WeakSet[Any]()
 
     class Transport(httpx_aiohttp.AiohttpTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -66,12 +71,20 @@ def transport(max_in_flight: int, kept_alive: float, context: Callable[[], ssl.S
                 response.stream = _Body(response.stream, faults)
             return response
 
+        async def aclose(self) -> None:
+            await super().aclose()
+            for left in opened:  # TLS would wait for the other side's goodbye, longer than this loop may run
+                left.abort()
+            await asyncio.sleep(0)
+
     # Its own TLS context is not used: the session has one.
-    session = partial(_session, max_in_flight, kept_alive, context)
+    session = partial(_session, max_in_flight, kept_alive, context, opened)
     return Transport(client=session, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
-def _session(max_in_flight: int, kept_alive: float, context: Callable[[], ssl.SSLContext]) -> ClientSession:
+def _session(
+    max_in_flight: int, kept_alive: float, context: Callable[[], ssl.SSLContext], opened: weakref.WeakSet[Any]
+) -> ClientSession:
     import aiohttp  # noqa: PLC0415 - an extra
 
     used = weakref.WeakSet[Any]()
@@ -84,6 +97,8 @@ def _session(max_in_flight: int, kept_alive: float, context: Callable[[], ssl.SS
                 connection = await super().connect(*given, **named)
             if connection.protocol is not None:
                 used.add(connection.protocol)
+            with contextlib.suppress(TypeError):  # not every event loop's can be referred to weakly
+                opened.add(connection.transport)
             return connection
 
     return aiohttp.ClientSession(
@@ -150,4 +165,6 @@ def _words(fault: BaseException) -> str:
     if not was_connected(fault):
         return str(fault)
     said = getattr(fault, "message", None) or str(fault)
-    return re.split(r"[:=]?\s*(?<!\w)b?['\"]", said)[0] if isinstance(said, str) else type(fault).__name__
+    if not isinstance(said, str):
+        return type(fault).__name__
+    return re.split(r"(?<!\w)b?['\"]", said[:_LONGEST_WORDS], maxsplit=1)[0].rstrip(" \n:=")
