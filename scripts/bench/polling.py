@@ -124,7 +124,7 @@ def waited(
 ) -> Iterator[float]:
     """Play the service to one flow; yield the times at which it wakes."""
     begun, asks = now if accepted_at is None else accepted_at, 0
-    job = Snapshot(status="processing", id=7, eta=eta, accepted_at=accepted_at, raw={})
+    job = Snapshot(status="processing", id=7, accepted_at=accepted_at, first_at=accepted_at, first_eta=eta)
     flow = _flow.wait(context, job, now, math.inf)
     step = resume(flow, None)
     while not isinstance(step, Result):

@@ -10,9 +10,10 @@ from bench import polling
 from bench._optimum import fewest_asks, frontier, least_late, lognormal, within
 from modelslab_pony import _flow
 from modelslab_pony._asks import Context
+from modelslab_pony._classify import snapshot
 from modelslab_pony._experience import Belief, Beliefs, Experience
 from modelslab_pony._snapshot import Snapshot
-from modelslab_pony._steps import Reply, Result, Send, Sleep, Woke, resume
+from modelslab_pony._steps import Reply, Report, Result, Send, Sleep, Woke, resume
 from modelslab_pony.errors import GenerationFailed
 
 JOBS = 800
@@ -123,7 +124,8 @@ def test_a_job_of_another_process_teaches_nothing() -> None:
 def answered(context: Context, *bodies: bytes, waited: float = 0.0) -> list[float]:
     """Give those answers to a job of an eta of 12 s; return when each was asked for."""
     now, looks, answers = 0.0, list[float](), iter(bodies)
-    flow = _flow.wait(context, Snapshot(status="processing", id=7, eta=12.0, accepted_at=0.0), now, math.inf)
+    job = Snapshot(status="processing", id=7, accepted_at=0.0, first_at=0.0, first_eta=12.0)
+    flow = _flow.wait(context, job, now, math.inf)
     step = resume(flow, None)
     while not isinstance(step, Result):
         if isinstance(step, Send):
@@ -166,4 +168,28 @@ def test_a_wait_that_is_thought_over_keeps_its_jitter() -> None:
 def test_a_later_answer_keeps_when_the_job_was_accepted() -> None:
     """So that a job that was refreshed is not waited for anew."""
     accepted = Snapshot(status="processing", id=7, accepted_at=3.0)
-    assert Snapshot(status="processing", id=7).after(accepted).accepted_at == 3.0
+    assert Snapshot(status="processing", id=7, accepted_at=9.0).after(accepted).accepted_at == 3.0
+
+
+def processing(at: float, eta: float) -> Snapshot:
+    body = b'{"status": "processing", "id": 7, "eta": %f}' % eta
+    return snapshot(Reply(at=at, status_code=200, headers={}, body=body))
+
+
+@pytest.mark.parametrize("later", [8.0, 20.0], ids=["counted down", "repeated"])
+@pytest.mark.parametrize("is_known", [True, False], ids=["our job", "a job taken up by its id"])
+def test_an_eta_counts_from_when_it_was_first_said(later: float, is_known: bool) -> None:
+    """A later answer may count its eta from then or from now: a job that was refreshed is looked at in time."""
+    taken_up = Snapshot(status="processing", id=7)
+    first = processing(100.0, 20.0) if is_known else processing(100.0, 20.0).after(taken_up)
+    refreshed = processing(112.0, later).after(first)
+    context, now = polling.patient(), 112.0
+    flow = _flow.wait(context, refreshed, now, math.inf)
+    step = resume(flow, None)
+    while not isinstance(step, Send):
+        now += step.seconds if isinstance(step, Sleep) else 0.0
+        step = resume(flow, Woke(at=now))
+    assert now == pytest.approx(100 + Beliefs().outlook(20.0).first)
+    assert isinstance(resume(flow, Reply(at=now, status_code=200, headers={}, body=polling.SUCCESS)), Report)
+    taught = Beliefs().taught(20.0, 0.0, now - 100, 0)
+    assert context.experience.beliefs == (taught if is_known else Beliefs())

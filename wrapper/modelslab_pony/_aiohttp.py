@@ -7,106 +7,155 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import select
 import ssl
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
+import aiohttp
 import httpx
+import httpx_aiohttp
+from aiohttp.connector import Connection
+from httpx_aiohttp.transport import map_aiohttp_exceptions
 
-from modelslab_pony.errors import MissingExtraError
+from modelslab_pony._aiohttp_faults import was_connected, words
 
-if TYPE_CHECKING:
-    from aiohttp import ClientSession
-    from aiohttp.connector import Connection
-
-_NEVER_CONNECTED = frozenset(("ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError"))
-"""aiohttp's faults of a connection that was not made (or waited for in vain), with which nothing was sent."""
 _LONGEST_HEAD = 100 * 1024
 """Bytes of one line of an answer's head, as many as httpcore takes; aiohttp would refuse a paid answer of 8 KB."""
-
-_LONGEST_WORDS = 500
-"""Characters of a fault that are read at all."""
+_FAULTS = httpx.TransportError, aiohttp.ClientError
 
 
-def was_connected(fault: BaseException) -> bool:
-    """Tell whether a fault of aiohttp befell a connection that was made, whatever httpx-aiohttp calls it.
+class Transport(httpx_aiohttp.AiohttpTransport):
+    """As many connections as calls may be under way.
 
-    That calls a server which hangs up after it was sent a request a `ConnectTimeout`: such a request may have been
-    accepted.
+    `kept_alive` is how many seconds an idle one is kept; the headers are those of each call.
     """
-    told: BaseException | None = fault
-    while told is not None:  # a caller's own transport may pass on a fault with words of its own
-        names = {kind.__name__ for kind in type(told).__mro__ if kind.__module__.partition(".")[0] == "aiohttp"}
-        if names and names.isdisjoint(_NEVER_CONNECTED):
-            return True
-        told = told.__cause__
-    return False
+
+    def __init__(
+        self, most: int, kept_alive: float, headers: Mapping[str, str], context: Callable[[], ssl.SSLContext]
+    ) -> None:
+        self._opened = weakref.WeakSet[Any]()
+        session = partial(_session, most, kept_alive, headers, context, self._opened)
+        # Its own TLS context is not used: the session has one.
+        super().__init__(client=session, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request of httpx, for those who watch it."""
+        try:
+            response = await super().handle_async_request(request)
+        except _FAULTS as fault:
+            raise _translated(fault) from fault
+        if isinstance(response.stream, httpx.AsyncByteStream):
+            response.stream = _Body(response.stream)
+        return response
+
+    def caller(self, phases: Mapping[str, float | None]) -> Callable[[Mapping[str, Any]], Awaitable[Answer]]:
+        """Return what sends a call (method, url, content, headers) within httpx's limits.
+
+        It raises httpx's faults. Nobody waits for a connection of the pool, so that has no limit.
+        """
+        return partial(self._call, aiohttp.ClientTimeout(sock_connect=phases["connect"], sock_read=phases["read"]))
+
+    async def _call(self, limits: aiohttp.ClientTimeout, call: Mapping[str, Any]) -> Answer:
+        if not isinstance(self.client, aiohttp.ClientSession):
+            self.client = self.get_client()
+        try:
+            response = await self.client.request(
+                call["method"],
+                call["url"],
+                data=call["content"],
+                headers=call["headers"],
+                timeout=limits,
+                allow_redirects=False,
+            )
+        except Exception as fault:  # noqa: BLE001 - whichever it is, see there
+            _raise_translated(fault)
+        return Answer(response)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await super().aclose()
+        for left in self._opened:  # TLS would wait for the other side's goodbye, longer than this loop may run
+            left.abort()
+        await asyncio.sleep(0)
 
 
-def transport(max_in_flight: int, kept_alive: float, context: Callable[[], ssl.SSLContext]) -> httpx.AsyncBaseTransport:
-    """Return a transport with as many connections as calls may be under way.
+class Answer:
+    """An answer, whose body is still to be read; its faults are those of httpx."""
 
-    `kept_alive` is how many seconds an idle connection is kept. Raises `MissingExtraError`.
-    """
-    try:
-        import aiohttp  # noqa: PLC0415 - an extra
-        import httpx_aiohttp  # noqa: PLC0415 - likewise
-    except ModuleNotFoundError:
-        raise MissingExtraError("httpx-aiohttp is missing: pip install 'modelslab-pony[aiohttp]'") from None
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status_code = response.status
+        self.headers = response.headers
 
-    faults = httpx.TransportError, aiohttp.ClientError
-    opened = weakref.WeakSet[Any]()
+    @property
+    def encoding(self) -> str:
+        """What its body is encoded as."""
+        return ", ".join(self.headers.getall("content-encoding", ()))
 
-    class Transport(httpx_aiohttp.AiohttpTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            try:
-                response = await super().handle_async_request(request)
-            except faults as fault:
-                raise _translated(fault) from fault
-            if isinstance(response.stream, httpx.AsyncByteStream):
-                response.stream = _Body(response.stream, faults)
-            return response
+    def __aiter__(self) -> Answer:
+        return self
 
-        async def aclose(self) -> None:
-            await super().aclose()
-            for left in opened:  # TLS would wait for the other side's goodbye, longer than this loop may run
-                left.abort()
-            await asyncio.sleep(0)
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await self._response.content.readany()
+        except Exception as fault:  # noqa: BLE001 - whichever it is, see there
+            _raise_translated(fault)
+        if not piece:
+            raise StopAsyncIteration
+        return piece
 
-    # Its own TLS context is not used: the session has one.
-    session = partial(_session, max_in_flight, kept_alive, context, opened)
-    return Transport(client=session, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    async def aclose(self) -> None:
+        """Give the connection back, if the answer was read to its end; otherwise close it."""
+        try:
+            self._response.release()
+            await self._response.wait_for_close()
+        except Exception as fault:  # noqa: BLE001 - whichever it is, see there
+            _raise_translated(fault)
+
+
+# --- connections -----------------------------------------------------------------------------
 
 
 def _session(
-    max_in_flight: int, kept_alive: float, context: Callable[[], ssl.SSLContext], opened: weakref.WeakSet[Any]
-) -> ClientSession:
-    import aiohttp  # noqa: PLC0415 - an extra
-
-    used = weakref.WeakSet[Any]()
-
-    class Connector(aiohttp.TCPConnector):
-        async def connect(self, *given: Any, **named: Any) -> Connection:
-            connection = await super().connect(*given, **named)
-            while connection.protocol in used and _is_spoilt(connection):
-                connection.close()
-                connection = await super().connect(*given, **named)
-            if connection.protocol is not None:
-                used.add(connection.protocol)
-            with contextlib.suppress(TypeError):  # not every event loop's can be referred to weakly
-                opened.add(connection.transport)
-            return connection
-
+    most: int,
+    kept_alive: float,
+    headers: Mapping[str, str],
+    context: Callable[[], ssl.SSLContext],
+    opened: weakref.WeakSet[Any],
+) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=Connector(limit=max_in_flight, keepalive_timeout=kept_alive, ssl=context()),
+        connector=_Connector(opened, limit=most, keepalive_timeout=kept_alive, ssl=context()),
         cookie_jar=aiohttp.DummyCookieJar(),
+        headers=headers,
+        auto_decompress=False,
         max_line_size=_LONGEST_HEAD,
         max_field_size=_LONGEST_HEAD,
     )
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Takes a kept connection only if nothing came on it unasked; notes in `opened` what it opens."""
+
+    def __init__(self, opened: weakref.WeakSet[Any], **named: Any) -> None:
+        super().__init__(**named)
+        self._opened, self._used = opened, weakref.WeakSet[Any]()
+
+    async def connect(self, *given: Any, **named: Any) -> Connection:
+        while True:
+            connection = await super().connect(*given, **named)
+            if connection.protocol not in self._used:
+                break
+            if not _is_spoilt(connection):
+                return connection
+            connection.close()
+        if connection.protocol is not None:
+            self._used.add(connection.protocol)
+        with contextlib.suppress(TypeError):  # not every event loop's can be referred to weakly
+            self._opened.add(connection.transport)
+        return connection
 
 
 def _is_spoilt(connection: Connection) -> bool:
@@ -133,8 +182,8 @@ def _is_readable(transport: Any) -> bool:
 class _Body(httpx.AsyncByteStream):
     """A body whose faults are those of httpx."""
 
-    def __init__(self, inner: httpx.AsyncByteStream, faults: tuple[type[Exception], ...]) -> None:
-        self._inner, self._faults = inner, faults
+    def __init__(self, inner: httpx.AsyncByteStream) -> None:
+        self._inner = inner
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         pieces: Any = aiter(self._inner)
@@ -142,14 +191,26 @@ class _Body(httpx.AsyncByteStream):
             async with contextlib.aclosing(pieces):  # or another task would close it, some time later
                 async for piece in pieces:
                     yield piece
-        except self._faults as fault:
+        except _FAULTS as fault:
             raise _translated(fault) from fault
 
     async def aclose(self) -> None:
         try:
             await self._inner.aclose()
-        except self._faults as fault:
+        except _FAULTS as fault:
             raise _translated(fault) from fault
+
+
+# --- faults ----------------------------------------------------------------------------------
+
+
+def _raise_translated(fault: Exception) -> NoReturn:
+    """Raise a fault of aiohttp as httpx itself would have it, any other as it is."""
+    try:
+        with map_aiohttp_exceptions():
+            raise fault
+    except _FAULTS as told:
+        raise _translated(told) from told
 
 
 def _translated(fault: Exception) -> httpx.TransportError:
@@ -157,14 +218,4 @@ def _translated(fault: Exception) -> httpx.TransportError:
     cause = fault.__cause__ or fault
     is_wrong = isinstance(fault, httpx.ConnectTimeout) and was_connected(cause)
     known = type(fault) if isinstance(fault, httpx.TransportError) and not is_wrong else httpx.RemoteProtocolError
-    return known(_words(cause))
-
-
-def _words(fault: BaseException) -> str:
-    """Return what a fault says, without what it quotes of an answer: that may be long, and hold anything."""
-    if not was_connected(fault):
-        return str(fault)
-    said = getattr(fault, "message", None) or str(fault)
-    if not isinstance(said, str):
-        return type(fault).__name__
-    return re.split(r"(?<!\w)b?['\"]", said[:_LONGEST_WORDS], maxsplit=1)[0].rstrip(" \n:=")
+    return known(words(cause))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
@@ -33,8 +34,10 @@ class AsyncCalls:
         self._client, self._settings, self._limits, self._now = client, settings, limits, now
         self._own = client if isinstance(client, OwnAsyncClient) else None
         # aiohttp is in order after a task's own cancellation, too, and thousands of tasks less are worth it.
-        self._answering = _in_time if self._own is not None and self._own.is_aiohttp else self._in_time
+        through = self._own.aiohttp if self._own is not None else None
+        self._answering = self._in_time if through is None else _in_time
         self._phases = limits.phases.as_dict()
+        self._through_aiohttp = None if through is None else through.caller(self._phases)
         self._guard = Guard(settings.base_url)
         self.gate = asyncio.Semaphore(most)
 
@@ -42,11 +45,11 @@ class AsyncCalls:
         """Call an operation of the spec; `before_send` is awaited right before."""
         asked = self._now()
         try:
-            if self.gate.locked():
+            if step.until < math.inf and self.gate.locked():
                 async with asyncio.timeout(_http.within(step.until - asked)):
                     await self.gate.acquire()
             else:
-                await self.gate.acquire()  # which is done at once
+                await self.gate.acquire()
         except TimeoutError:
             return _http.crowded(self._now(), self._now() - asked)
         waited = self._now() - asked
@@ -90,6 +93,16 @@ class AsyncCalls:
     async def _receive(self, step: Send, answer: _http.Incoming) -> None:
         limit = self._limits.of(step)
         until = self._now() + limit
+        if self._through_aiohttp is not None and self._own is not None and self._own.shortcut() is not None:
+            call = _http.written(step, self._settings)
+            answer.sending()
+            arriving = await self._through_aiohttp(call)
+            try:
+                answer.begin(arriving.status_code, arriving.headers, arriving.encoding)
+                await self._read(arriving, answer, until, limit)
+            finally:
+                await arriving.aclose()
+            return
         met: list[tuple[str, str]] = []
         watch = answer.watch = Watch(lambda *place: met.append(place))
         extensions = {"timeout": self._phases, "trace": watch.awaited}
@@ -99,16 +112,19 @@ class AsyncCalls:
         for place in met:  # only one that answered, behind the checks of TLS, is the service
             self._guard.met(*place)
         try:
-            answer.begin(response)
+            answer.begin(response.status_code, response.headers, _http.encoding(response))
             async with contextlib.aclosing(_pieces(response, is_own=self._own is not None)) as pieces:
-                async for piece in pieces:
-                    if answer.take(piece):
-                        break
-                    if self._now() > until:
-                        raise _http.too_slow(limit)
-            answer.end()
+                await self._read(pieces, answer, until, limit)
         finally:
             await response.aclose()
+
+    async def _read(self, pieces: AsyncIterator[bytes], answer: _http.Incoming, until: float, limit: float) -> None:
+        async for piece in pieces:
+            if answer.take(piece):
+                break
+            if self._now() > until:
+                raise _http.too_slow(limit)
+        answer.end()
 
     async def _fetch(self, step: Save, sink: _disk.Sink) -> str:
         """Follow a URL to a picture, and give that to the sink; return its suffix."""

@@ -81,7 +81,7 @@ class Calls:
         for place in met:  # only one that answered, behind the checks of TLS, is the service
             self._guard.met(*place)
         try:
-            answer.begin(response)
+            answer.begin(response.status_code, response.headers, _http.encoding(response))
             for piece in _pieces(response, is_own=self._own is not None):
                 if answer.take(piece):
                     break

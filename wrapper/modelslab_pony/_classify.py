@@ -90,7 +90,10 @@ _ADVICE: Sequence[tuple[type[APIError], str]] = [
 
 
 def snapshot(reply: Reply) -> Snapshot:
-    """Return where the job stands; raise `APIError` if the answer does not say."""
+    """Return where the job stands, as if this was the first answer for it (see `Snapshot.after`).
+
+    Raises `APIError` if the answer does not say.
+    """
     answer = parse(reply)
     if not isinstance(answer, dict) or not (200 <= reply.status_code < 300):
         raise refusal(reply.status_code, reply.headers, answer)
@@ -103,7 +106,7 @@ def snapshot(reply: Reply) -> Snapshot:
         return _success(reply, answer)
     if word != "processing" and job_id(answer.get("id")) is None:
         raise unexpected(reply, answer, message_of(answer))
-    return _processing(answer)
+    return _processing(reply, answer)
 
 
 def refusal(status_code: int, headers: Mapping[str, str], answer: Any) -> APIError:
@@ -156,33 +159,41 @@ def _success(reply: Reply, answer: dict[str, Any]) -> Snapshot:
     from modelslab_pony import _raw  # noqa: PLC0415 - see _http._written
 
     copies = proxies(answer.get("proxy_links"))
-    put_right = {"status": "success", "id": job_id(answer.get("id")), "output": outputs, "meta": meta_of(answer)}
-    found = _raw.success({**answer, **put_right})
+    meta = meta_of(answer)
+    found = _raw.success(
+        {**answer, "status": "success", "id": job_id(answer.get("id")), "output": outputs, "meta": meta}
+    )
     return Snapshot(
         status="success",
         id=found.id,
         message=message_of(answer),
-        links=tuple(Link(url=url, proxy_url=copies.get(index)) for index, url in enumerate(found.output)),
+        links=tuple([Link(url=url, proxy_url=copies.get(index)) for index, url in enumerate(found.output)]),
         seed=seed(answer),
-        meta=meta_of(answer),
+        meta=meta,
         generation_time=number(_raw.value(found.generation_time)),
         nsfw_content_detected=flag(_raw.value(found.nsfw_content_detected)),
         raw=answer,
+        accepted_at=reply.at,
+        first_at=reply.at,
     )
 
 
-def _processing(answer: dict[str, Any]) -> Snapshot:
+def _processing(reply: Reply, answer: dict[str, Any]) -> Snapshot:
     from modelslab_pony import _raw  # noqa: PLC0415 - see _http._written
 
     found = _raw.processing({**answer, "status": "processing", "id": job_id(answer.get("id")), "meta": meta_of(answer)})
+    eta = number(_raw.value(found.eta))
     return Snapshot(
         status="processing",
         id=_raw.value(found.id),
-        eta=number(_raw.value(found.eta)),
+        eta=eta,
         message=message_of(answer),
         seed=seed(answer),
         meta=meta_of(answer),
         raw=bounded(answer, BODY_KEPT),
+        accepted_at=reply.at,
+        first_at=reply.at,
+        first_eta=eta,
     )
 
 

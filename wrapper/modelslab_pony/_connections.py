@@ -17,16 +17,18 @@ import urllib.request  # which httpx itself asks for proxies
 from collections.abc import Iterator
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from modelslab_pony import _aiohttp
 from modelslab_pony._encodings import ACCEPTED
 from modelslab_pony._pool import AsyncPool, Pool
 from modelslab_pony._settings import Settings
 from modelslab_pony._version import __version__
-from modelslab_pony.errors import ConfigurationError
+from modelslab_pony.errors import ConfigurationError, MissingExtraError
+
+if TYPE_CHECKING:
+    from modelslab_pony import _aiohttp
 
 USER_AGENT = f"modelslab-pony/{__version__}"
 OWN_HEADERS = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, "Connection": "keep-alive", "User-Agent": USER_AGENT}
@@ -94,8 +96,8 @@ class OwnAsyncClient(httpx.AsyncClient):
     """Same as `OwnClient`, awaited."""
 
     direct: httpx.AsyncBaseTransport | None = None
-    is_aiohttp = False
-    """Whether calls of the API go through aiohttp."""
+    aiohttp: _aiohttp.Transport | None = None
+    """What calls of the API go through if that is aiohttp; `direct` is the same."""
 
     def shortcut(self) -> httpx.AsyncBaseTransport | None:
         """Return where a call of the API may be sent at once, if nobody watches who would miss it."""
@@ -133,11 +135,21 @@ def own_async_client(settings: Settings, max_in_flight: int, *, aiohttp: bool) -
                 "http_client='aiohttp' takes no proxy, and the environment names one: "
                 "leave it out, or except the service with NO_PROXY"
             )
-        direct = _aiohttp.transport(max_in_flight, KEPT_ALIVE, partial(_given, context))
+        direct = _through_aiohttp(max_in_flight, context)
         mounts = {f"{base.scheme}://{base.netloc.decode()}": direct}
         client = OwnAsyncClient(**options, transport=transport, mounts=mounts)
-        client.direct, client.is_aiohttp = direct, True
+        client.direct = client.aiohttp = direct
         return client
+
+
+def _through_aiohttp(max_in_flight: int, context: ssl.SSLContext | None) -> _aiohttp.Transport:
+    try:
+        import httpx_aiohttp  # noqa: F401, PLC0415 - an extra
+
+        from modelslab_pony import _aiohttp  # noqa: PLC0415 - which is made of it
+    except ModuleNotFoundError:
+        raise MissingExtraError("httpx-aiohttp is missing: pip install 'modelslab-pony[aiohttp]'") from None
+    return _aiohttp.Transport(max_in_flight, KEPT_ALIVE, OWN_HEADERS, partial(_given, context))
 
 
 def _limits(max_in_flight: int) -> httpx.Limits:

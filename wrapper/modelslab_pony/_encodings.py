@@ -63,3 +63,7 @@ class Decoder:
             self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
             self._is_deflate = False
             return self._inflated(self._inflater, given)
+
+
+PLAIN = Decoder("")
+"""For what is not encoded; it keeps nothing, so one is enough for all."""

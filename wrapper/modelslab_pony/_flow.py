@@ -10,8 +10,6 @@ import math
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from attrs import evolve
-
 from modelslab_pony._asks import Context, Tries, patience, read, report, send, sleep
 from modelslab_pony._classify import is_refusal, knows_no_such_call, snapshot as read_snapshot
 from modelslab_pony._experience import Experience, Outlook
@@ -108,7 +106,7 @@ def _accepted(event: Reply | Lost, request: Request) -> Snapshot | PonyError:
                 "accepted, but without an id", status_code=event.status_code, body=job.raw, message=job.message
             )
         else:
-            return evolve(job, accepted_at=event.at)
+            return job
     if is_refusal(error) or error.job_id is not None:
         return error
     return _unclear(error, request)
@@ -146,11 +144,20 @@ def _unclear(error: APIError, request: Request) -> SubmissionUnknown:
 
 
 def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[Snapshot]:
+    if job.raw:  # a job taken up by its id has no answer yet that could be told
+        now = max(now, (yield from report(job)))
+    if job.status == "processing":
+        job = yield from _ended(context, job, now, deadline)
+    if job.status == "failed":
+        raise _failed(job)
+    return job
+
+
+def _ended(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[Snapshot]:
+    """Look until the job has ended, well or not."""
     asked = faults = 0
     at_least = 0.0
     lesson = Lesson(context.experience, job, now, deadline)
-    if job.raw:  # a job taken up by its id has no answer yet that could be told
-        now = max(now, (yield from report(job)))
     while job.status == "processing":
         chance = context.random()
         while True:
@@ -182,8 +189,6 @@ def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[
         # A look that took long may itself have passed the deadline; then there is no other.
         if (is_last or now >= deadline) and job.status == "processing":
             raise _timeout(job) from fault
-    if job.status == "failed":
-        raise _failed(job)
     return job
 
 
@@ -192,10 +197,10 @@ class Lesson:
 
     def __init__(self, experience: Experience, job: Snapshot, now: float, deadline: float) -> None:
         self._experience = experience
-        self._eta = believed(job.eta, deadline - now)
+        self._eta = believed(job.first_eta, deadline - now)
         self._before = experience.beliefs.jobs
         self._last = 0.0
-        self.begun = now if job.accepted_at is None else min(now, job.accepted_at)
+        self.begun = now if job.first_at is None else min(now, job.first_at)
         self.is_over = job.accepted_at is None or now - self.begun >= self.outlook().first
 
     def outlook(self) -> Outlook:

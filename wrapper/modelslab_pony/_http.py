@@ -15,11 +15,11 @@ import httpx
 from attrs import frozen
 
 from modelslab_pony._addresses import MOST_HOPS, Guard
-from modelslab_pony._aiohttp import was_connected
+from modelslab_pony._aiohttp_faults import was_connected
 from modelslab_pony._classify import is_whole_object
 from modelslab_pony._connections import OWN_HEADERS, USER_AGENT, OwnAsyncClient, OwnClient
 from modelslab_pony._disk import DiskError, Sink
-from modelslab_pony._encodings import ACCEPTED, Decoder
+from modelslab_pony._encodings import ACCEPTED, PLAIN, Decoder
 from modelslab_pony._files import Arrival, NotAnImageError, check_status
 from modelslab_pony._rules import shown
 from modelslab_pony._settings import Settings, closed, is_number
@@ -115,13 +115,19 @@ def checked_client(given: object, kind: type[C], name: str) -> C | None:
 def request(
     client: httpx.Client | httpx.AsyncClient, step: Send, settings: Settings, extensions: dict[str, Any]
 ) -> httpx.Request:
-    """Return a call's request. Only here is the key put into it."""
-    written = _written(step, settings)
-    if written is None:
-        raise InvalidRequestError("the request cannot be written as JSON. Nothing was sent.")
+    """Return a call as httpx sends it."""
+    call = written(step, settings)
     if isinstance(client, OwnClient | OwnAsyncClient):
-        return _as_ours(written, extensions)
-    return _as_theirs(client, {**written, "extensions": extensions})
+        return _as_ours(call, extensions)
+    return _as_theirs(client, {**call, "extensions": extensions})
+
+
+def written(step: Send, settings: Settings) -> dict[str, Any]:
+    """Return method, URL, content and headers of a call. Only here is the key put into it."""
+    call = _written(step, settings)
+    if call is None:
+        raise InvalidRequestError("the request cannot be written as JSON. Nothing was sent.")
+    return call
 
 
 def _written(step: Send, settings: Settings) -> dict[str, Any] | None:
@@ -131,13 +137,15 @@ def _written(step: Send, settings: Settings) -> dict[str, Any] | None:
 
     try:
         call = _raw.encode(step.operation, step.fields, settings.key)
-        content = json.dumps(call["json"], allow_nan=False).encode()
+        content = _encode(call["json"]).encode()
     except (TypeError, ValueError, RecursionError):
         return None
     url = settings.url(call["server"], call["url"])
     return {"method": call["method"].upper(), "url": url, "content": content, "headers": call["headers"]}
 
 
+_encode = json.JSONEncoder(allow_nan=False).encode
+"""Made once: `json.dumps` makes one for each call that is not quite as usual."""
 _url = functools.lru_cache(maxsize=64)(httpx.URL)
 """Taking one apart costs as much as writing the body."""
 
@@ -170,7 +178,7 @@ class Incoming:
         self._is_sent = False
         self._status_code = 0
         self._headers: Mapping[str, str] = {}
-        self._decoder = Decoder("")
+        self._decoder = PLAIN
         self._body = bytearray()
         self.watch: Watch | None = None
 
@@ -178,10 +186,10 @@ class Incoming:
         """Note that from here on the request may reach the other side."""
         self._is_sent = True
 
-    def begin(self, response: httpx.Response) -> None:
+    def begin(self, status_code: int, headers: Mapping[str, str], encoding: str) -> None:
         """Take the head of an answer. Raises `EncodingError`."""
-        self._status_code, self._headers = response.status_code, response.headers
-        self._decoder = decoder(response)
+        self._status_code, self._headers = status_code, headers
+        self._decoder = Decoder(encoding) if encoding else PLAIN
 
     def take(self, piece: bytes) -> bool:
         """Take the next bytes as they came; tell whether that is more than an answer has."""
@@ -218,9 +226,9 @@ def _was_not_sent(fault: Exception) -> bool:
     return isinstance(fault, _NOT_SENT) and not (fault.__cause__ is not None and was_connected(fault.__cause__))
 
 
-def decoder(response: httpx.Response) -> Decoder:
-    """Return what undoes an answer's encoding; one that httpx has read already is plain."""
-    return Decoder("" if response.is_stream_consumed else response.headers.get("content-encoding", ""))
+def encoding(response: httpx.Response) -> str:
+    """Return what an answer is encoded as; one that httpx has read already is plain."""
+    return "" if response.is_stream_consumed else response.headers.get("content-encoding", "")
 
 
 def crowded(at: float, waited: float) -> Lost:
@@ -301,10 +309,10 @@ class Landing:
 
     def __init__(self, response: httpx.Response, max_bytes: int, sink: Sink) -> None:
         check_status(response.status_code)
-        self._decoder = decoder(response)
+        self._decoder = Decoder(encoding(response))
         # A compressed one announces no useful length.
-        encoded = response.headers.get("content-encoding", "identity") != "identity"
-        announced = None if encoded else response.headers.get("content-length")
+        is_encoded = response.headers.get("content-encoding", "identity") != "identity"
+        announced = None if is_encoded else response.headers.get("content-length")
         self._arrival = Arrival(max_bytes, announced)
         self._sink = sink
 

@@ -51,9 +51,10 @@ class _Operation:
     """Fields that go into the path."""
 
     @cached_property
-    def names(self) -> frozenset[str]:
-        """The fields of its body, beside the key."""
-        return frozenset(attribute.name for attribute in self.body.__attrs_attrs__ if attribute.init) - {"key"}
+    def nothing(self) -> Mapping[str, Any]:
+        """The fields of its body beside the key, none of them sent: the generated model's defaults switched off."""
+        names = [attribute.name for attribute in self.body.__attrs_attrs__ if attribute.init]
+        return {name: UNSET for name in names if name != "key"}
 
 
 OPERATIONS: Mapping[str, _Operation] = {
@@ -73,15 +74,15 @@ OPERATIONS: Mapping[str, _Operation] = {
 def encode(operation: str, fields: Mapping[str, Any], key: str) -> dict[str, Any]:
     """Return method, server, URL below it, headers and JSON body of a call.
 
-    What is not among the fields is not sent: the generated model's own defaults are switched off.
-    Fields that the spec does not know pass through.
+    What is not among the fields is not sent. Fields that the spec does not know pass through.
     The result holds the key: it is for the wire and for nothing else.
     """
     known = OPERATIONS[operation]
-    body = known.body(key=key, **{name: fields.get(name, UNSET) for name in known.names})
-    for name, value in fields.items():
-        if name not in known.names and name not in known.path:
-            body[name] = value
+    others = fields.keys() - known.nothing.keys()
+    body = known.body(key=key, **known.nothing | {name: fields[name] for name in fields if name not in others})
+    for name in fields if others else ():  # in their order
+        if name in others and name not in known.path:
+            body[name] = fields[name]
     place = {name: fields[name] for name in known.path}
     call: dict[str, Any] = known.module._get_kwargs(body=body, **place)  # noqa: SLF001 - its send loses answers, see above
     return {**call, "server": known.server}

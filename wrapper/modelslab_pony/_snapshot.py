@@ -36,6 +36,10 @@ class Snapshot:
     raw: Mapping[str, Any] = field(factory=dict, repr=False)
     accepted_at: float | None = field(default=None, repr=False, eq=False)
     """When its request was accepted, by this client's clock; None for a job of another process."""
+    first_at: float | None = field(default=None, repr=False, eq=False)
+    """When the service first answered for it, by the same clock; None while it did not."""
+    first_eta: float | None = field(default=None, repr=False, eq=False)
+    """The eta of that answer. Later ones may count from then or from now: the service does not say."""
 
     def after(self, earlier: Snapshot) -> Snapshot:
         """Fill what this answer leaves out from an earlier one: a fetched success says little."""
@@ -43,6 +47,8 @@ class Snapshot:
             self,
             id=earlier.id,  # the one that was asked for; some answers leave it out or empty it
             accepted_at=earlier.accepted_at,
+            first_at=self.first_at if earlier.first_at is None else earlier.first_at,
+            first_eta=self.first_eta if earlier.first_at is None else earlier.first_eta,
             seed=earlier.seed if self.seed is None else self.seed,
             meta=self.meta or earlier.meta,
             generation_time=earlier.generation_time if self.generation_time is None else self.generation_time,

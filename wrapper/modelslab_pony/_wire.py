@@ -123,12 +123,14 @@ def _fitted(pixels: int, rule: Rule) -> int:
 
 
 def _problems(request: Request, images: Mapping[str, LocalImage | str]) -> Errors:
-    found = {}
+    errors = {}
     for name, (item, rule) in spec_fields(type(request)).items():
-        value, image = getattr(request, name), images.get(name)
+        value = getattr(request, name)
         if value is not item.default:  # most are
-            found[name] = rule.problem(value) if image is None else image
-    return {name: [problem] for name, problem in found.items() if isinstance(problem, str)}
+            problem = images[name] if name in images else rule.problem(value)
+            if isinstance(problem, str):
+                errors[name] = [problem]
+    return errors
 
 
 def _missing(request: Request, images: Mapping[str, LocalImage | str]) -> Errors:
@@ -173,8 +175,10 @@ def _sampler_problems(request: Request) -> Errors:
 def _extra_problems(request: Request, known: Mapping[str, Any]) -> Errors:
     if not isinstance(request.extra, Mapping):
         return {"extra": [f"must be a mapping of field names to values, not {type(request.extra).__name__}"]}
-    own = {rule.name or name: name for name, (_, rule) in known.items()}
     names: list[Any] = list(request.extra)
+    if not names:
+        return {}
+    own = {rule.name or name: name for name, (_, rule) in known.items()}
     errors = {}
     for name in names:
         if name == "key":
