@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,13 @@ def run(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         return CliRunner().invoke(_app.app, arguments, env={"COLUMNS": "500", "NO_COLOR": "1"})
 
     return call
+
+
+@pytest.fixture(params=["direct", "watched"])
+def aiohttp_way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have calls go straight to aiohttp, and once more through httpx, as they do if somebody reads its log."""
+    log = logging.getLogger("httpx")
+    before = log.level
+    log.setLevel(logging.INFO if request.param == "watched" else logging.WARNING)
+    yield
+    log.setLevel(before)

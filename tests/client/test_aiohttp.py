@@ -9,7 +9,7 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,52 +18,22 @@ import httpx
 import httpx_aiohttp
 import pytest
 
-from modelslab_pony import AsyncPonyClient, PonyClient, PonyError, RetryPolicy, TextToImage, errors
+from modelslab_pony import AsyncPonyClient, PonyClient, PonyError, TextToImage, errors
 from support.both import KEY
 from support.fuzz.odd_http import ODD
 from support.leaks import exception_texts, found
+from support.over_aiohttp import BALANCE, Client, half, hang_up, lent, ours, posts
 from support.raw_server import RawServer, Talk
 from support.scripted import PNG
 
-AGAIN = RetryPolicy(attempts=3, min_delay=0.0)
-BALANCE = {"status": "success", "data": {"balance": 1}}
-Client = Callable[..., Any]
-
-
-@contextlib.asynccontextmanager
-async def ours(url: str, **options: Any) -> AsyncIterator[AsyncPonyClient]:
-    async with AsyncPonyClient(KEY, base_url=url, http_client="aiohttp", retry=AGAIN, **options) as pony:
-        yield pony
-
-
-@contextlib.asynccontextmanager
-async def lent(url: str, **options: Any) -> AsyncIterator[AsyncPonyClient]:
-    async with (
-        httpx_aiohttp.HttpxAiohttpClient() as http,
-        AsyncPonyClient(KEY, base_url=url, http_client=http, retry=AGAIN, **{"timeout": 5.0, **options}) as pony,
-    ):
-        yield pony
+pytestmark = pytest.mark.usefixtures("aiohttp_way")
 
 
 clients = pytest.mark.parametrize("client", [ours, lent], ids=["own", "lent"])
 
 
-def posts(server: RawServer) -> int:
-    return sum(talk.path.endswith("text2img") for talk in server.talks)
-
-
 def reset(talk: Talk) -> None:
     talk._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    hang_up(talk)
-
-
-def hang_up(talk: Talk) -> None:
-    talk._connection.shutdown(socket.SHUT_RDWR)
-    talk._connection.close()
-
-
-def half(talk: Talk) -> None:
-    talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 400\r\n\r\n{")
     hang_up(talk)
 
 

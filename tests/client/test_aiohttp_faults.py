@@ -3,65 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import httpx_aiohttp
 import pytest
 
-from modelslab_pony import AsyncPonyClient, RetryPolicy, TextToImage, errors
+from modelslab_pony import AsyncPonyClient, TextToImage, errors
 from support.both import KEY
 from support.fuzz.judge import TEXT_BOUND
 from support.fuzz.odd_http import ODD
 from support.leaks import exception_texts, found
+from support.over_aiohttp import AGAIN, Client, half, hang_up, lent, ours, plain, posts
 from support.raw_server import RawServer, Talk
 
-AGAIN = RetryPolicy(attempts=3, min_delay=0.0)
+pytestmark = pytest.mark.usefixtures("aiohttp_way")
+
 STRICTER = {"another version", "length and chunks", "too short a length"}
 """What aiohttp takes for no answer at all and httpcore does not: unknown, as it must be."""
 LOOSER = {"an unknown transfer", "switching"}
 """The other way round."""
-Client = Callable[..., Any]
-
-
-@contextlib.asynccontextmanager
-async def plain(url: str, **options: Any) -> AsyncIterator[AsyncPonyClient]:
-    async with AsyncPonyClient(KEY, base_url=url, **options) as pony:
-        yield pony
-
-
-@contextlib.asynccontextmanager
-async def ours(url: str, **options: Any) -> AsyncIterator[AsyncPonyClient]:
-    async with AsyncPonyClient(KEY, base_url=url, http_client="aiohttp", **options) as pony:
-        yield pony
-
-
-@contextlib.asynccontextmanager
-async def lent(url: str, **options: Any) -> AsyncIterator[AsyncPonyClient]:
-    async with (
-        httpx.AsyncClient(transport=httpx_aiohttp.AiohttpTransport()) as http,
-        AsyncPonyClient(KEY, base_url=url, http_client=http, **options) as pony,
-    ):
-        yield pony
-
-
-def posts(server: RawServer) -> int:
-    return sum(talk.path.endswith("text2img") for talk in server.talks)
-
-
-def hang_up(talk: Talk) -> None:
-    talk._connection.shutdown(socket.SHUT_RDWR)
-    talk._connection.close()
-
-
-def half(talk: Talk) -> None:
-    talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 400\r\n\r\n{")
-    hang_up(talk)
 
 
 def ended(client: Client, answer: bytes) -> Any:

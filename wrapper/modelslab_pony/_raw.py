@@ -51,7 +51,7 @@ class _Operation:
     """Fields that go into the path."""
 
     @cached_property
-    def nothing(self) -> Mapping[str, Any]:
+    def nothing(self) -> dict[str, Any]:
         """The fields of its body beside the key, none of them sent: the generated model's defaults switched off."""
         names = [attribute.name for attribute in self.body.__attrs_attrs__ if attribute.init]
         return {name: UNSET for name in names if name != "key"}

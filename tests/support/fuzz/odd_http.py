@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 JOB = b'{"status": "processing", "id": 70010006}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 WHOLE = HEAD + b"Content-Length: %d\r\n\r\n" % len(JOB) + JOB
@@ -24,6 +26,7 @@ ODD: dict[str, bytes] = {
     "a header with zeros": HEAD + b"X-\x00: \x00\r\n\r\n" + JOB,
     "a status line of 100 kB": b"HTTP/1.1 200 " + b"x" * 100_000 + b"\r\n\r\n" + JOB,
     "two lengths": HEAD + b"Content-Length: 40\r\nContent-Length: 4\r\n\r\n" + JOB,
+    "encoded twice": HEAD + b"Content-Encoding: gzip\r\n" * 2 + b"\r\n" + gzip.compress(JOB, mtime=0),
     "a length below nothing": HEAD + b"Content-Length: -1\r\n\r\n" + JOB,
     "a length of 5000 digits": HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n" + JOB,
     "a length that is none": HEAD + b"Content-Length: forty\r\n\r\n" + JOB,
