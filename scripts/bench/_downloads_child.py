@@ -49,7 +49,7 @@ async def by_async_pony(base_url: str, path: Path) -> Callable[[], Awaitable[obj
 
 
 async def by_async_httpx(base_url: str, path: Path) -> Callable[[], Awaitable[object]]:
-    """Return the same as `by_httpx`, awaited, with `sync`."""
+    """Return the same as `by_httpx`, awaited."""
     client = httpx.AsyncClient(timeout=60)
     url: str = (await client.post(f"{base_url}/text2img", json={})).json()["output"][0]
 
@@ -58,8 +58,6 @@ async def by_async_httpx(base_url: str, path: Path) -> Callable[[], Awaitable[ob
             async with client.stream("GET", url) as response:
                 async for piece in response.aiter_bytes():
                     file.write(piece)
-            file.flush()
-            await asyncio.to_thread(os.fsync, file.fileno())
 
     return save
 
@@ -92,7 +90,7 @@ def main() -> None:
     elif name == "pony":
         found = measured(by_pony(base_url, path))
     else:
-        found = measured(by_httpx(base_url, path, sync=name == "httpx"))
+        found = measured(by_httpx(base_url, path, sync=name == "httpx-synced"))
     print(json.dumps({**found, "bytes": path.stat().st_size}))
 
 

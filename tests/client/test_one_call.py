@@ -46,12 +46,15 @@ class Stream:
 
     def __init__(self) -> None:
         self.timeouts: list[float | None] = []
+        self.asked: list[int] = []
         self.sizes: list[int] = []
+        self.has = math.inf
         self.is_closed = False
 
     def read(self, most: int, timeout: float | None = None) -> bytes:
         self.timeouts.append(timeout)
-        return b"x" * most
+        self.asked.append(most)
+        return b"x" * min(most, int(min(self.has, 10**6)))
 
     def write(self, content: bytes, timeout: float | None = None) -> None:
         self.timeouts.append(timeout)
@@ -113,6 +116,30 @@ def test_what_is_sent_is_sent_a_little_at_a_time() -> None:
     stream.write(b"x" * 100_000)
     assert sum(stream.sizes) == 100_000
     assert max(stream.sizes) <= 16 * 1024
+
+
+class AsyncStream(Stream):
+    """Same, awaited."""
+
+    async def read(self, most: int, timeout: float | None = None) -> bytes:  # type: ignore[override]  # noqa: ASYNC109
+        return super().read(most, timeout)
+
+
+@pytest.mark.parametrize("is_awaited", [False, True])
+def test_more_is_read_at_once_while_it_comes_as_fast(is_awaited: bool) -> None:
+    """Nothing is asked for that much before a read came full, nor for long after one that did not."""
+    stream: Any = AsyncStream() if is_awaited else Stream()
+    watch, told = Watch(lambda *_: None), (OPENED[0], {"return_value": stream})
+
+    async def play() -> None:
+        await watch.awaited(*told) if is_awaited else watch.blocking(*told)
+        for stream.has in (4, math.inf, math.inf, math.inf, 100_000, 4, 4, 4, 4):
+            found = stream.read(65_536, 60.0)
+            assert len(await found if is_awaited else found) >= 4
+
+    asyncio.run(play())
+    assert stream.asked == [65_536, 65_536, 262_144, 262_144, 262_144, 262_144, 131_072, 65_536, 65_536]
+    assert stream.timeouts == [60.0] * 9
 
 
 def test_a_gateway_that_is_inside_may_name_its_files_inside(colour: Colour, clock: VirtualClock) -> None:
