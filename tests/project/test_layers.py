@@ -42,6 +42,7 @@ LAYERS = [
         "_schedule",
         "_files",
         "_encodings",
+        "_aiohttp_faults",
         "_webhook",
     },
     {"_embed", "_parameters", "recipes", "_notebook", "_asks", "_upload", "_download", "_flow"},
@@ -129,7 +130,7 @@ def test_one_module_imports_the_raw_client() -> None:
 def test_the_core_needs_httpx_and_attrs_alone() -> None:
     """And anyio, which httpx brings: it cancels in the one way that its connections survive; and those, of httpcore.
 
-    What the extras bring is imported by batch, cli, testing, and two modules that say so where it is missing.
+    What the extras bring is imported by batch, cli, testing, and modules that say so where it is missing.
     """
     allowed = {*sys.stdlib_module_names, "httpx", "attrs", "modelslab_pony", "modelslab_pony_raw"}
     for path in modules():
@@ -141,6 +142,7 @@ def test_the_core_needs_httpx_and_attrs_alone() -> None:
                 "_async_calls": {"anyio"},
                 "_pool": {"anyio", "httpcore"},
                 "_aiohttp": {"aiohttp", "httpx_aiohttp"},
+                "_connections": {"httpx_aiohttp"},
             }
             assert found <= beside.get(top(path), set()), path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import logging
 import re
@@ -36,7 +37,12 @@ class Redactor:
     """
 
     def __init__(self, key: str) -> None:
-        self._pattern = re.compile("|".join(_patterns(key))) if len(key) >= SHORTEST_KEY else None
+        self._key = key
+
+    @functools.cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        # Compiled on first need: it takes as long as a dozen modules to import.
+        return re.compile("|".join(_patterns(self._key))) if len(self._key) >= SHORTEST_KEY else None
 
     def text(self, given: str) -> str:
         """Return a text without the key."""

@@ -107,7 +107,7 @@ def _problem_of_url(place: Secret, api_key: Secret) -> str:
         parts.port  # noqa: B018 - a bad port raises here and not at the first call
     except ValueError:
         host = None
-    if Redactor(_stripped(api_key)).text(given) != given:
+    if url != DEFAULT_BASE_URL and Redactor(_stripped(api_key)).text(given) != given:
         return f"the base URL holds the API key, which travels in the body: it has to look like {DEFAULT_BASE_URL}"
     if "@" in url:
         return "the base URL holds a user name or password, which the service does not take"

@@ -22,7 +22,7 @@ T = TypeVar("T")
 # --- steps -----------------------------------------------------------------------------------
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Send:
     """Call an operation of the spec. The shell adds the key; no flow ever holds it."""
 
@@ -36,14 +36,14 @@ class Send:
     """Whether it may be billed."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Sleep:
     """Wait."""
 
     seconds: float
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Save:
     """Download a file: into memory, or whole or not at all to a path."""
 
@@ -58,7 +58,7 @@ class Save:
     """What is done to the whole file before it gets its name."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Report:
     """Tell the caller where the job stands."""
 
@@ -68,7 +68,7 @@ class Report:
 # --- events ----------------------------------------------------------------------------------
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Reply:
     """An answer arrived."""
 
@@ -80,7 +80,7 @@ class Reply:
     """Seconds of that spent waiting for its turn, in which nothing was tried."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Lost:
     """No answer, or no whole one."""
 
@@ -92,14 +92,14 @@ class Lost:
     """Seconds of that spent waiting for its turn, in which nothing was tried."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Woke:
     """A sleep is over, or a report was made."""
 
     at: float
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Saved:
     """A file was downloaded and is an image."""
 
@@ -108,7 +108,7 @@ class Saved:
     content: bytes = field(repr=False)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Unsaved:
     """A download came to nothing, and left nothing behind."""
 
@@ -127,7 +127,7 @@ Event = Reply | Lost | Woke | Saved | Unsaved
 Flow = Generator[Step, Event, T]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Result(Generic[T]):
     """What a flow returned."""
 

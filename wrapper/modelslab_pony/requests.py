@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from os import PathLike
 from typing import Any, ClassVar, Protocol, TypedDict, TypeVar
 
@@ -90,7 +89,7 @@ def _names_unknown_keywords(cls: type[T]) -> type[T]:
     return cls
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, init=False, eq=False, repr=False)
 class _Request:
     """What every generation can be told."""
 
@@ -274,6 +273,8 @@ def is_request(value: object) -> bool:
 
 
 def _unknown(name: str, known: set[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - needed only for this
+
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"send it with extra={{{name!r}: ...}} if the service knows it"
     return f"is not a field of this request; {hint}"

@@ -36,7 +36,7 @@ def _no_recipe() -> None:
     """Stand for what is not known."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, init=False, eq=False, repr=False)
 class _Image:
     url: str
     """Where the service put it. Output URLs may expire (24 h on neighbouring products, vendor docs)."""
@@ -158,7 +158,7 @@ class AsyncImage(_Image):
         return _notebook.figure(self.url, self.url, self._caption())
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, init=False, eq=False, repr=False)
 class _Generation(Generic[ImageT_co]):
     id: JobId | None
     images: tuple[ImageT_co, ...]
@@ -210,7 +210,7 @@ class AsyncGeneration(_Generation[AsyncImage]):
         return _notebook.row(image._repr_html_() for image in self.images)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, init=False, eq=False, repr=False)
 class _JobStatus(Generic[GenerationT_co]):
     id: JobId | None
     status: Status

@@ -7,7 +7,6 @@ sigmas as on the vendor's Pony scheduler page.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from attrs import frozen
 
@@ -77,6 +76,8 @@ def find(name: str) -> Sampler | None:
 
 def suggestions(name: str) -> list[str]:
     """Return up to three names that look like a mistyped one, or like one in ComfyUI's spelling."""
+    from difflib import get_close_matches  # noqa: PLC0415 - needed only for this
+
     folded = name.casefold().replace("_", " ").replace("dpmpp", "dpm++").replace("ancestral", "a")
     return [_BY_FOLDED[near] for near in get_close_matches(folded, _BY_FOLDED, n=3)]
 
