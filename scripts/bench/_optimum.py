@@ -2,7 +2,8 @@
 
 A schedule is a sequence of times; a job is known to be done at the first of them that is not before it is. For a
 price of a look, the times that minimise lateness and price together are found backwards from the end; one price
-after the other gives the fewest looks for each lateness. Lateness is a part of the duration, so one unit serves all.
+after the other gives the fewest looks for each lateness. That is the mean lateness beside the mean duration, so one
+unit serves all.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Chances:
 
 @frozen
 class Best:
-    """What one price gives: looks a job, and lateness as a part of the duration."""
+    """What one price gives: looks a job, and the mean lateness beside the mean duration."""
 
     asks: float
     late: float
@@ -63,18 +64,19 @@ def frontier(chances: Chances) -> list[Best]:
 
 def _best(chances: Chances, price: float) -> Best:
     count = len(chances.times)
-    mass, inverse = [0.0], [0.0]
+    mass, spent = [0.0], [0.0]
     before = chances.times[0] ** 2 / chances.times[1]
     for time, one in zip(chances.times, chances.masses, strict=True):
         mass.append(mass[-1] + one)
-        inverse.append(inverse[-1] + one / math.sqrt(before * time))
+        spent.append(spent[-1] + one * math.sqrt(before * time))
         before = time
     cost, asks, late = ([0.0] * (count + 1) for _ in range(3))
     for start in range(count - 1, -1, -1):
         left = mass[count] - mass[start]
         found = (math.inf, 0.0, 0.0)
         for end in range(start + 1, count + 1):
-            waste = chances.times[end - 1] * (inverse[end] - inverse[start]) - (mass[end] - mass[start])
+            late_by = chances.times[end - 1] * (mass[end] - mass[start]) - (spent[end] - spent[start])
+            waste = late_by / spent[count]
             if price * left + waste > found[0]:
                 break  # later ones only waste more
             if price * left + waste + cost[end] < found[0]:

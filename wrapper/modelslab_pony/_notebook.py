@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from html import escape
 
 from modelslab_pony._formats import MEDIA_TYPES, image_suffix
 
@@ -14,8 +15,6 @@ _FIGURE = "display:inline-block;margin:4px;max-width:{most}px;vertical-align:top
 
 def figure(source: str, url: str, caption: str, problem: str = "") -> str:
     """Return a picture above its caption; it leads to where the service put it."""
-    from html import escape  # noqa: PLC0415 - it brings all entities along, and few clients are in a notebook
-
     picture = f'<img src="{escape(source)}" alt="{escape(caption)}" style="max-width:100%">' if source else "picture"
     said = f"<br><em>{escape(problem)}</em>" if problem else ""
     link = f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer">{picture}</a>'
