@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import inspect
+import io
 import select
 import ssl
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, NoReturn
 
@@ -19,11 +23,18 @@ import httpx
 import httpx_aiohttp
 from aiohttp.connector import Connection
 from httpx_aiohttp.transport import map_aiohttp_exceptions
+from yarl import URL
 
 from modelslab_pony._aiohttp_faults import was_connected, words
 
 _LONGEST_HEAD = 100 * 1024
 """Bytes of one line of an answer's head, as many as httpcore takes; aiohttp would refuse a paid answer of 8 KB."""
+_LARGE = 2**20
+"""Bytes of a body that aiohttp would warn of if it was given them as such."""
+_MOST_HEADERS: dict[str, Any] = (
+    {"max_headers": 10_000} if "max_headers" in inspect.signature(aiohttp.ClientSession).parameters else {}
+)
+"""Of an answer; aiohttp would refuse a paid one of more than 128. httpcore limits their bytes only."""
 _FAULTS = httpx.TransportError, aiohttp.ClientError
 
 
@@ -43,57 +54,97 @@ class Transport(httpx_aiohttp.AiohttpTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of httpx, for those who watch it."""
+        trace = request.extensions.get("trace", _untold)
+        call = {
+            "method": request.method,
+            "url": str(request.url),
+            "headers": request.headers,
+            "content": request.content,
+        }
+        connected: list[None] = []
+        await trace("connection.connect_tcp.started", {})
         try:
-            response = await super().handle_async_request(request)
-        except _FAULTS as fault:
-            raise _translated(fault) from fault
-        if isinstance(response.stream, httpx.AsyncByteStream):
-            response.stream = _Body(response.stream)
-        return response
+            answer = await self._call(
+                _limits(request.extensions.get("timeout", {})), call, lambda: connected.append(None)
+            )
+        finally:
+            if connected:
+                await trace("connection.connect_tcp.complete", {})
+        return httpx.Response(
+            answer.status_code,
+            headers=answer.headers.raw,
+            stream=_Body(answer),
+            request=request,
+            extensions={"http_version": b"HTTP/1.1"},
+        )
 
-    def caller(self, phases: Mapping[str, float | None]) -> Callable[[Mapping[str, Any]], Awaitable[Answer]]:
+    def caller(
+        self, phases: Mapping[str, float | None]
+    ) -> Callable[[Mapping[str, Any], Callable[[], object]], Awaitable[Answer]]:
         """Return what sends a call (method, url, content, headers) within httpx's limits.
 
-        It raises httpx's faults. Nobody waits for a connection of the pool, so that has no limit.
+        It says when there is a connection, before anything is sent on it, and raises httpx's faults. Nobody waits
+        for a connection of the pool, so that has no limit.
         """
-        return partial(self._call, aiohttp.ClientTimeout(sock_connect=phases["connect"], sock_read=phases["read"]))
+        return partial(self._call, _limits(phases))
 
-    async def _call(self, limits: aiohttp.ClientTimeout, call: Mapping[str, Any]) -> Answer:
+    async def _call(
+        self, limits: aiohttp.ClientTimeout, call: Mapping[str, Any], sending: Callable[[], object]
+    ) -> Answer:
         if not isinstance(self.client, aiohttp.ClientSession):
             self.client = self.get_client()
+        way = _Way(sending)
+        before = _way.set(way)
         try:
             response = await self.client.request(
                 call["method"],
-                call["url"],
-                data=call["content"],
+                _url(call["url"]),
+                data=io.BytesIO(call["content"]) if len(call["content"]) > _LARGE else call["content"] or None,
                 headers=call["headers"],
                 timeout=limits,
                 allow_redirects=False,
             )
-        except Exception as fault:  # noqa: BLE001 - whichever it is, see there
+        except BaseException as fault:
+            way.leave()
+            if not isinstance(fault, Exception):
+                raise
             _raise_translated(fault)
-        return Answer(response)
+        finally:
+            _way.reset(before)
+        return Answer(response, way)
 
     async def aclose(self) -> None:
         """Close all connections."""
         await super().aclose()
-        for left in self._opened:  # TLS would wait for the other side's goodbye, longer than this loop may run
-            left.abort()
+        for left in list(self._opened):  # TLS would wait for the other side's goodbye, longer than this loop may run
+            _abort(left)
         await asyncio.sleep(0)
 
 
 class Answer:
     """An answer, whose body is still to be read; its faults are those of httpx."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
+    def __init__(self, response: aiohttp.ClientResponse, way: _Way) -> None:
+        self._response, self._way = response, way
         self.status_code = response.status
-        self.headers = response.headers
+        self.headers = _Headers(response.raw_headers)
+        connection = response.connection  # none once the answer is here as a whole
+        protocol = None if connection is None else connection.protocol
+        self._ended = None if protocol is None else protocol.closed
+        if self._ended is not None:
+            self._ended.add_done_callback(self._end)
+
+    def _end(self, ended: asyncio.Future[None]) -> None:
+        """Have the body end with its connection: aiohttp forgets to, after a chunk that is none."""
+        ended.cancelled() or ended.exception()
+        content = self._response.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("Response payload is not completed"))
 
     @property
     def encoding(self) -> str:
         """What its body is encoded as."""
-        return ", ".join(self.headers.getall("content-encoding", ()))
+        return ", ".join(self._response.headers.getall("content-encoding", ()))
 
     def __aiter__(self) -> Answer:
         return self
@@ -114,6 +165,75 @@ class Answer:
             await self._response.wait_for_close()
         except Exception as fault:  # noqa: BLE001 - whichever it is, see there
             _raise_translated(fault)
+        finally:
+            if self._ended is not None:
+                self._ended.remove_done_callback(self._end)
+            self._way.leave_closed()
+
+
+class _Headers(Mapping[str, str]):
+    """Headers as httpx reads them: one that came twice is one, each byte is a character. Few answers' are read."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        self.raw = raw
+
+    def __getitem__(self, name: str) -> str:
+        return httpx.Headers(self.raw)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(httpx.Headers(self.raw))
+
+    def __len__(self) -> int:
+        return len(httpx.Headers(self.raw))
+
+
+class _Way:
+    """The connection of one call."""
+
+    __slots__ = ("_reached", "transport")
+
+    def __init__(self, reached: Callable[[], object]) -> None:
+        self._reached = reached
+        self.transport: Any = None
+
+    def reach(self, transport: Any) -> None:
+        """Note that there is a connection, on which something may be sent from now on."""
+        self.transport = transport
+        self._reached()
+
+    def leave(self) -> None:
+        """End the connection of a call that failed, now: a mere close sends what is left of the request before."""
+        if self.transport is not None:
+            _abort(self.transport)
+
+    def leave_closed(self) -> None:
+        """Same, if it was closed and not given back."""
+        if self.transport is not None and self.transport.is_closing():
+            _abort(self.transport)
+
+
+_way: ContextVar[_Way] = ContextVar("_way")
+
+
+async def _untold(event: str, info: Mapping[str, Any]) -> None:
+    """Stand for a trace that nobody wants."""
+
+
+def _limits(phases: Mapping[str, float | None]) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(sock_connect=phases.get("connect"), sock_read=phases.get("read"))
+
+
+def _abort(transport: Any) -> None:
+    with contextlib.suppress(AttributeError):  # asyncio's own, of one that came to its end by itself
+        transport.abort()
+
+
+@functools.lru_cache(maxsize=64)
+def _url(text: str) -> URL:
+    """Return a URL as httpx sends it: aiohttp would quote and unquote some of it otherwise."""
+    return URL(str(httpx.URL(text)), encoded=True)
 
 
 # --- connections -----------------------------------------------------------------------------
@@ -133,6 +253,7 @@ def _session(
         auto_decompress=False,
         max_line_size=_LONGEST_HEAD,
         max_field_size=_LONGEST_HEAD,
+        **_MOST_HEADERS,
     )
 
 
@@ -149,12 +270,14 @@ class _Connector(aiohttp.TCPConnector):
             if connection.protocol not in self._used:
                 break
             if not _is_spoilt(connection):
+                _way.get().reach(connection.transport)
                 return connection
             connection.close()
         if connection.protocol is not None:
             self._used.add(connection.protocol)
         with contextlib.suppress(TypeError):  # not every event loop's can be referred to weakly
             self._opened.add(connection.transport)
+        _way.get().reach(connection.transport)
         return connection
 
 
@@ -180,25 +303,16 @@ def _is_readable(transport: Any) -> bool:
 
 
 class _Body(httpx.AsyncByteStream):
-    """A body whose faults are those of httpx."""
+    """An answer's body as httpx has it."""
 
-    def __init__(self, inner: httpx.AsyncByteStream) -> None:
-        self._inner = inner
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        pieces: Any = aiter(self._inner)
-        try:
-            async with contextlib.aclosing(pieces):  # or another task would close it, some time later
-                async for piece in pieces:
-                    yield piece
-        except _FAULTS as fault:
-            raise _translated(fault) from fault
+    def __aiter__(self) -> Answer:
+        return self._answer
 
     async def aclose(self) -> None:
-        try:
-            await self._inner.aclose()
-        except _FAULTS as fault:
-            raise _translated(fault) from fault
+        await self._answer.aclose()
 
 
 # --- faults ----------------------------------------------------------------------------------

@@ -95,8 +95,7 @@ class AsyncCalls:
         until = self._now() + limit
         if self._through_aiohttp is not None and self._own is not None and self._own.shortcut() is not None:
             call = _http.written(step, self._settings)
-            answer.sending()
-            arriving = await self._through_aiohttp(call)
+            arriving = await self._through_aiohttp(call, answer.sending)
             try:
                 answer.begin(arriving.status_code, arriving.headers, arriving.encoding)
                 await self._read(arriving, answer, until, limit)
