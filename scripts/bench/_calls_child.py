@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -35,6 +36,8 @@ def blocking(base_url: str) -> dict[str, Callable[[], Any]]:
         "httpx": lambda: bare.post(url, json=body).json()["output"],
         "raw": lambda: _parsed(text2img.sync_detailed(client=raw, body=_request())),
         "pony": lambda: pony.text2img(PROMPT, seed=SEED).images,
+        "httpx-logged": lambda: bare.post(url, json=body).json()["output"],
+        "pony-logged": lambda: pony.text2img(PROMPT, seed=SEED).images,
         "httpx2": lambda: bare2.post(url, json=body).json()["output"],
         "requests": lambda: session.post(url, json=body).json()["output"],
     }
@@ -70,10 +73,16 @@ def awaited(base_url: str) -> dict[str, Callable[[], Awaitable[Any]]]:
         "httpx": by_httpx,
         "raw": by_raw,
         "pony": by_pony,
+        "httpx-logged": by_httpx,
+        "pony-logged": by_pony,
         "httpx2": by_httpx2,
         "aiohttp": by_aiohttp,
         "pony-aiohttp": by_pony_over_aiohttp,
     }
+
+
+def _log(name: str) -> None:
+    logging.getLogger("httpx").setLevel(logging.INFO if name.endswith("logged") else logging.WARNING)
 
 
 def _request() -> TextToImageRequest:
@@ -91,6 +100,7 @@ def measure(base_url: str, rounds: int, calls: int) -> dict[str, list[tuple[floa
 
     def one(name: str, calls: int = calls) -> tuple[float, float]:
         call = ways[name]
+        _log(name)
         used, began = time.process_time(), time.perf_counter()
         for _ in range(calls):
             if not call():
@@ -109,6 +119,7 @@ async def measure_awaited(base_url: str, rounds: int, calls: int) -> dict[str, l
 
     async def one(name: str, calls: int = calls) -> tuple[float, float]:
         call = ways[name]
+        _log(name)
         used, began = time.process_time(), time.perf_counter()
         for _ in range(calls):
             if not await call():

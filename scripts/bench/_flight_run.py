@@ -60,9 +60,9 @@ class Run:
         return self.jobs / self.took if self.is_whole else NAN
 
 
-def run(name: str, jobs: int, seconds: float, body: dict[str, Any], in_flight: int = 0) -> Run:
-    """Have a client run jobs of `seconds` (0: answered at once), all at once."""
-    first = f"wait-{seconds:g}" if seconds else "at-once"
+def run(name: str, jobs: int, seconds: float, body: dict[str, Any], in_flight: int = 0, on_its_way: float = 0.0) -> Run:
+    """Have a client run jobs of `seconds` (0: answered at once, which takes `on_its_way` seconds), all at once."""
+    first = f"wait-{seconds:g}" if seconds else f"after-{on_its_way:g}" if on_its_way else "at-once"
     with running() as service, tempfile.TemporaryFile("w+") as errors:
         task = Task(name, service.base("at-once"), service.base(first), jobs, in_flight, body)
         before, looks, said = _watched(service, task, errors)

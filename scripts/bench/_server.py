@@ -1,8 +1,9 @@
 """A server that is much faster than any client: `python -m bench._server`; and how to have one.
 
-It says what it does by the path. Below `/at-once/` an image is made at once, below `/wait-3/` it takes three
-seconds, and the answer to `fetch` says when it was ready (the monotonic clock, which is one for all processes);
-below `/large/` the image is a file of 100 MB, which a thread sends from one piece of memory.
+It says what it does by the path. Below `/at-once/` an image is made at once, below `/after-0.2/` too, but the answer
+takes 0.2 seconds on its way; below `/wait-3/` it takes three seconds, and the answer to `fetch` says when it was
+ready (the monotonic clock, which is one for all processes); below `/large/` the image is a file of 100 MB, which a
+thread sends from one piece of memory.
 """
 
 from __future__ import annotations
@@ -134,8 +135,13 @@ class Connection(asyncio.Protocol):
             if len(self._buffer) < end + 4 + length:
                 return
             body, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
-            answer = self._answer(head.split(b" ", 2)[1].split(b"/"), body)
-            self._transport.write(_HEAD % len(answer) + answer)
+            path = head.split(b" ", 2)[1].split(b"/")
+            answer = self._answer(path, body)
+            if path[1].startswith(b"after-"):
+                loop = asyncio.get_running_loop()
+                loop.call_later(float(path[1][6:]), self._transport.write, _HEAD % len(answer) + answer)
+            else:
+                self._transport.write(_HEAD % len(answer) + answer)
 
     def _answer(self, path: list[bytes], body: bytes) -> bytes:
         if path[-1] == b"text2img":

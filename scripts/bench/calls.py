@@ -15,6 +15,8 @@ NAMES = {
     "raw": "the raw client: `sync_detailed`, `asyncio_detailed`",
     "pony": "`PonyClient.text2img`, `AsyncPonyClient.text2img`",
     "pony-aiohttp": '`AsyncPonyClient(http_client="aiohttp")`',
+    "httpx-logged": "bare `httpx`, somebody at its log (INFO)",
+    "pony-logged": "the same, of ours",
     "httpx2": "bare `httpx2`",
     "requests": "bare `requests`",
     "aiohttp": "bare `aiohttp`",
@@ -60,7 +62,7 @@ def section(found: Calls) -> Section:
             (
                 f"The same JSON to a local server that answers at once: built, sent, received, parsed. {rounds} "
                 f"rounds of {found.calls} calls of each, in turns, in one process for each way; medians, and medians "
-                "of the ratios of each round."
+                "of the ratios of each round. Where somebody reads httpx's log, our calls take httpx's whole way."
             ),
             *(part for way, times in ways.items() for part in (f"**{way}**", _table(times))),
         ),

@@ -22,8 +22,8 @@ from modelslab_pony import AsyncPonyClient, PonyClient, PonyError, TextToImage, 
 from support.both import KEY
 from support.fuzz.odd_http import ODD
 from support.leaks import exception_texts, found
-from support.over_aiohttp import BALANCE, Client, half, hang_up, lent, ours, posts
-from support.raw_server import RawServer, Talk
+from support.over_aiohttp import BALANCE, Client, lent, ours
+from support.raw_server import RawServer, Talk, half, hang_up, posts
 from support.scripted import PNG
 
 pytestmark = pytest.mark.usefixtures("aiohttp_way")

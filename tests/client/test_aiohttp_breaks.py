@@ -17,8 +17,8 @@ import pytest
 from modelslab_pony import AsyncPonyClient, RetryPolicy, TextToImage, errors
 from modelslab_pony._steps import Lost, Reply, Send
 from support.both import KEY
-from support.over_aiohttp import BALANCE, Client, half, hang_up, lent, ours, posts
-from support.raw_server import RawServer, Talk
+from support.over_aiohttp import BALANCE, Client, lent, ours
+from support.raw_server import RawServer, Talk, half, hang_up, posts
 
 pytestmark = pytest.mark.usefixtures("aiohttp_way")
 

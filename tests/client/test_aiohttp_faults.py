@@ -18,8 +18,8 @@ from support.both import KEY
 from support.fuzz.judge import TEXT_BOUND
 from support.fuzz.odd_http import ODD
 from support.leaks import exception_texts, found
-from support.over_aiohttp import AGAIN, Client, half, hang_up, lent, ours, plain, posts
-from support.raw_server import RawServer, Talk
+from support.over_aiohttp import AGAIN, Client, lent, ours, plain
+from support.raw_server import RawServer, Talk, half, hang_up, posts
 
 pytestmark = pytest.mark.usefixtures("aiohttp_way")
 

@@ -204,3 +204,13 @@ def test_a_large_request_is_no_reason_to_warn() -> None:
         for client in (plain, ours):
             assert outcome(client, server.url, TextToImage("x", extra={"b": "y" * 1_200_000})).id == 7
         assert server.talks[0].body == server.talks[1].body
+
+
+@pytest.mark.parametrize(("timeout", "most"), [(httpx.Timeout(0.3, connect=20.0), 5.0), (0.3, 5.0)])
+def test_an_answer_that_does_not_come_is_not_waited_for(timeout: Any, most: float) -> None:
+    """Neither longer than a read may take, nor longer than the whole call."""
+    began = time.monotonic()
+    with RawServer(lambda talk: talk.wait_until_left()) as server:
+        assert isinstance(outcome(ours, server.url, timeout=timeout), errors.SubmissionUnknown)
+        assert time.monotonic() - began < most
+        assert server.is_left()

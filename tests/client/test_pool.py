@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import certifi
@@ -20,7 +21,7 @@ import respx
 from modelslab_pony import AsyncPonyClient, PonyClient, PonyError, RetryPolicy, TextToImage, _connections, _pool
 from modelslab_pony._steps import Reply, Send
 from support.both import KEY, Colour
-from support.raw_server import RawServer, Talk
+from support.raw_server import RawServer, Talk, connections
 
 BALANCE = {"status": "success", "data": {"balance": 1}}
 
@@ -31,10 +32,6 @@ def balances(count: int) -> Any:
             assert (yield pony.balance()).balance == 1
 
     return story
-
-
-def connections(server: RawServer) -> int:
-    return len({id(talk._connection) for talk in server.talks})
 
 
 def test_a_connection_is_used_again(colour: Colour) -> None:
@@ -162,7 +159,7 @@ def test_the_certificates_are_read_once_and_on_first_need() -> None:
         import sys
         from modelslab_pony import AsyncPonyClient, PonyClient, _connections
         made = [kind("k" * 20) for kind in (PonyClient, AsyncPonyClient)]
-        heavy = {"modelslab_pony_raw", "aiohttp", "PIL", "starlette", "dbos", "sqlalchemy", "typer"}
+        heavy = {"modelslab_pony_raw", "aiohttp", "PIL", "starlette", "dbos", "sqlalchemy", "typer", "difflib"}
         print(*sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
         print(_connections.tls_context.cache_info().currsize)
         print(len({id(one._httpx._transport._pool._context()) for one in made}))
@@ -173,11 +170,26 @@ def test_the_certificates_are_read_once_and_on_first_need() -> None:
     assert done.stdout.splitlines() == ["", "0", "1"]
 
 
-def test_certificates_that_the_environment_names_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"), [("SSL_CERT_FILE", certifi.where()), ("SSL_CERT_DIR", str(Path(certifi.where()).parent))]
+)
+def test_certificates_that_the_environment_names_are_read_at_once(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A mistake there is found when the client is made, and they are not those of another client."""
-    monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
+    for other in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, value)
     pools: list[Any] = [kind(KEY)._httpx._transport._pool for kind in (PonyClient, AsyncPonyClient)]  # type: ignore[union-attr]  # httpx has no name for it
     assert all(pool._context() is not _connections.tls_context() for pool in pools)
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
+def test_proxies_are_left_to_httpx(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call goes past the one that the environment names."""
+    monkeypatch.setenv(name, "http://proxy.example:3128")
+    clients: list[Any] = [kind(KEY)._httpx for kind in (PonyClient, AsyncPonyClient)]
+    assert all(client.shortcut() is None for client in clients)
 
 
 class TestWhoeverWatchesSeesEachCall:
@@ -190,17 +202,45 @@ class TestWhoeverWatchesSeesEachCall:
             pony.balance()
         assert route.call_count == 1
 
-    def test_a_patch_of_its_send(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        sent, send = [], httpx.Client.send
+    @pytest.mark.parametrize("name", ["send", "_send_single_request"])
+    def test_a_patch_of_its_send(self, name: str, colour: Colour, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The second is where vcrpy stood before its version 8; passed by, a test with a cassette would pay."""
+        sent, kind = [], httpx.Client if colour.name == "sync" else httpx.AsyncClient
+        send = getattr(kind, name)
 
-        def noted(client: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+        def noted(client: Any, request: httpx.Request, **options: Any) -> Any:
             sent.append(request.url.path)
             return send(client, request, **options)
 
-        monkeypatch.setattr(httpx.Client, "send", noted)
-        with RawServer(lambda talk: talk.answer(BALANCE)) as server, PonyClient(KEY, base_url=server.url) as pony:
-            pony.balance()
+        monkeypatch.setattr(kind, name, noted)
+        with RawServer(lambda talk: talk.answer(BALANCE)) as server:
+            colour.play_over(balances(1), server.url)
         assert len(sent) == 1
+
+    @pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
+    def test_a_patch_that_was_there_before_us(self, kind: str) -> None:
+        """As tracers are that start with the program; wrapped as they wrap, with the name of what was there."""
+        program = f"""if True:
+            import asyncio, functools, sys, httpx
+            send, sent = httpx.{kind}.send, []
+            @functools.wraps(send)
+            def noted(client, request, **options):
+                sent.append(request)
+                return send(client, request, **options)
+            httpx.{kind}.send = noted
+            from modelslab_pony import AsyncPonyClient, PonyClient
+            async def ask():
+                async with AsyncPonyClient("k" * 20, base_url=sys.argv[1]) as pony:
+                    await pony.balance()
+            if "{kind}" == "Client":
+                PonyClient("k" * 20, base_url=sys.argv[1]).balance()
+            else:
+                asyncio.run(ask())
+            print(len(sent))
+        """
+        with RawServer(lambda talk: talk.answer(BALANCE)) as server:
+            command = [sys.executable, "-c", program, server.url]
+            assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"
 
     def test_its_log(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO, "httpx")

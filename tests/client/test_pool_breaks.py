@@ -15,13 +15,12 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import pytest
 
 from modelslab_pony import AsyncPonyClient, PonyClient, RetryPolicy, TextToImage, _pool, errors
 from modelslab_pony._steps import Lost, Reply, Send
 from support.both import KEY, Colour
-from support.raw_server import RawServer, Talk
+from support.raw_server import RawServer, Talk, connections, half, hang_up, posts
 
 BALANCE = {"status": "success", "data": {"balance": 1}}
 
@@ -43,27 +42,9 @@ def is_its_own(reply: object, number: int) -> bool:
     return isinstance(reply, Reply) and f'"id": {number},'.encode() in reply.body
 
 
-def connections(server: RawServer) -> int:
-    return len({id(talk._connection) for talk in server.talks})
-
-
-def posts(server: RawServer) -> int:
-    return sum(talk.path.endswith("text2img") for talk in server.talks)
-
-
-def hang_up(talk: Talk) -> None:
-    talk._connection.shutdown(socket.SHUT_RDWR)
-    talk._connection.close()
-
-
 def reset(talk: Talk) -> None:
     talk._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     talk._connection.close()
-
-
-def half(talk: Talk) -> None:
-    talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 400\r\n\r\n{")
-    hang_up(talk)
 
 
 # --- what the server does ---------------------------------------------------------------------
@@ -278,15 +259,57 @@ def test_the_last_used_is_taken_first_and_the_oldest_goes(monkeypatch: pytest.Mo
     assert idle.give(place, second) == [second]
 
 
-def test_an_older_recorder_in_httpxs_way_sees_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """vcrpy stood below httpx's `send` before its version 8; passed by, a test with a cassette would pay."""
-    seen, single = [], httpx.Client._send_single_request
+def test_what_another_process_had_locked_is_no_lock_here() -> None:
+    """A fork copies a lock that another thread holds; nobody would ever open the copy."""
+    owner = [1]
+    idle, place = _pool._Idle[Any](2, 5.0, lambda: owner[0]), (b"http", b"a", 80)
+    assert idle.give(place, Kept()) == []
+    idle._lock.acquire()
+    owner[0] = 2
+    with ThreadPoolExecutor(1) as threads:
+        try:
+            assert threads.submit(idle.end).result(2) == []
+        finally:
+            idle._lock.release() if idle._lock.locked() else None
 
-    def recorded(client: httpx.Client, request: httpx.Request) -> httpx.Response:
-        seen.append(request.url.path)
-        return single(client, request)
 
-    monkeypatch.setattr(httpx.Client, "_send_single_request", recorded)
-    with RawServer(lambda talk: talk.answer(BALANCE)) as server, PonyClient(KEY, base_url=server.url) as pony:
-        pony.balance()
-    assert len(seen) == 1
+@pytest.mark.parametrize("given", [{}, {"http_client": "aiohttp"}])
+def test_each_event_loop_has_connections_of_its_own(given: dict[str, Any]) -> None:
+    """On one of a loop that has ended, a paid request would leave, and nobody would read its answer."""
+    program = f"""if True:
+        import asyncio, sys
+        from modelslab_pony import AsyncPonyClient, TextToImage
+        pony = AsyncPonyClient("k" * 20, base_url=sys.argv[1], **{given})
+        print(*(asyncio.run(pony.submit(TextToImage("x"))).id for _ in range(3)))
+        asyncio.run(pony.close())
+    """
+    with RawServer(lambda talk: talk.answer({"status": "processing", "id": len(server.talks), "eta": 5})) as server:
+        done = subprocess.run([sys.executable, "-c", program, server.url], capture_output=True, text=True, check=True)
+        assert done.stdout == "1 2 3\n"
+        assert (posts(server), connections(server)) == (3, 3)
+        assert server.is_left()
+
+
+class Inner:
+    """A body that is broken off as it is closed."""
+
+    def close(self) -> None:
+        raise KeyboardInterrupt
+
+    async def aclose(self) -> None:
+        await asyncio.sleep(3600)
+
+
+def test_a_body_gives_its_connection_back_once_whatever_breaks_it_off() -> None:
+    """Given back twice, it would be two calls'; not at all, nobody's."""
+    given: list[int] = []
+
+    def give() -> list[Any]:
+        given.append(1)
+        return []
+
+    body = _pool._Body(Inner(), give)
+    with pytest.raises(KeyboardInterrupt):
+        body.close()
+    body.close()
+    assert given == [1]

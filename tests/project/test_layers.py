@@ -141,7 +141,7 @@ def test_the_core_needs_httpx_and_attrs_alone() -> None:
                 "webhooks": {"starlette"},
                 "_async_calls": {"anyio"},
                 "_pool": {"anyio", "httpcore"},
-                "_aiohttp": {"aiohttp", "httpx_aiohttp"},
+                "_aiohttp": {"aiohttp", "httpx_aiohttp", "yarl"},
                 "_connections": {"httpx_aiohttp"},
             }
             assert found <= beside.get(top(path), set()), path

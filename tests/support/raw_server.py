@@ -127,3 +127,28 @@ def _requests(connection: socket.socket) -> Iterator[tuple[str, bytes]]:
             kept += more
         yield head.decode("latin-1"), kept[:length]
         kept = kept[length:]
+
+
+# --- for tests of connections ------------------------------------------------------------------
+
+
+def posts(server: RawServer) -> int:
+    """Return how many images were asked for."""
+    return sum(talk.path.endswith("text2img") for talk in server.talks)
+
+
+def hang_up(talk: Talk) -> None:
+    """Close the connection."""
+    talk._connection.shutdown(socket.SHUT_RDWR)
+    talk._connection.close()
+
+
+def half(talk: Talk) -> None:
+    """Close it within an answer."""
+    talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 400\r\n\r\n{")
+    hang_up(talk)
+
+
+def connections(server: RawServer) -> int:
+    """Return over how many connections requests came."""
+    return len({id(talk._connection) for talk in server.talks})

@@ -106,7 +106,7 @@ def test_a_run_that_was_given_up_says_so() -> None:
     broken = Run(jobs=10_000, took=40.0, faults=3, fault="SubmissionUnknown: words", waiting=10_000, kb_each=9.0)
     lost = Run(jobs=10_000)
     runs = {"pony": [whole] * 3, "pony-aiohttp": [broken] * 3, "httpx": [whole, lost, whole], "aiohttp": [whole] * 3}
-    found = flight.section(flight.Flight({10_000: runs}, {10_000: runs}, {10_000: 30.0}, {}))
+    found = flight.section(flight.Flight({10_000: runs}, {10_000: runs}, {10_000: 30.0}, {}, {}))
     text = markdown([], [found])
     assert "n/a: given up after 120 s" in text
     assert "n/a: 3 jobs failed, SubmissionUnknown" in text

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from modelslab_pony import errors
-from modelslab_pony._classify import BODY_KEPT, is_refusal, snapshot
+from modelslab_pony import _shapes, errors
+from modelslab_pony._classify import BODY_KEPT, is_refusal, parse, snapshot
 from modelslab_pony._steps import Reply
 from support.meanings import MEANINGS
 from support.scripted import ANSWERS, Captured, captured
@@ -435,3 +435,14 @@ def test_deep_nesting_is_cut_off() -> None:
     raw = snapshot(reply(content)).raw
     assert len(json.dumps(raw)) < 1_000
     assert "(nested)" in json.dumps(raw)
+
+
+def test_what_answers_have_in_common_is_kept_once_and_nothing_for_ever() -> None:
+    """Thousands of jobs may wait at once; a client may run for a year."""
+    texts = ("processing", "x" * 200, "x" * 201)
+    read = [parse(reply({"status": text, "message": f"{text}{place}"})) for text in texts for place in "ab"]
+    shared = [one["status"] is other["status"] for one, other in zip(read[::2], read[1::2], strict=True)]
+    assert shared == [True, True, False]
+    for number in range(10_000):
+        parse(reply({f"name {number}": f"text {number}"}))
+    assert _shapes._same.cache_info().currsize <= 2048

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -111,6 +112,17 @@ def test_two_beliefs_count_by_how_sure_they_are() -> None:
     assert both.spread < 0.1
 
 
+@pytest.mark.parametrize("swing", [0.0, 3.0])
+def test_nobody_is_ever_quite_sure_nor_quite_without_a_clue(swing: float) -> None:
+    """However right or wrong a thousand etas were: the next one may be otherwise."""
+    beliefs = Beliefs()
+    for number in range(1000):
+        done = 20.0 * math.exp(swing * (-1) ** number)
+        beliefs = beliefs.taught(20.0, done, done, number)
+    assert 0.03 <= beliefs.eta.spread <= 1.5
+    assert 0.03 <= beliefs.duration.spread <= 1.5
+
+
 def test_a_job_of_another_process_teaches_nothing() -> None:
     """When it began is not known here; and one that was waited for late was found late."""
     for accepted_at, now in ((None, 0.0), (0.0, 500.0)):
@@ -121,8 +133,11 @@ def test_a_job_of_another_process_teaches_nothing() -> None:
         assert context.experience.beliefs == Beliefs()
 
 
-def answered(context: Context, *bodies: bytes, waited: float = 0.0) -> list[float]:
-    """Give those answers to a job of an eta of 12 s; return when each was asked for."""
+def answered(context: Context, *bodies: bytes, waited: float = 0.0, took: float = 0.0) -> list[float]:
+    """Give those answers to a job of an eta of 12 s; return when each was asked for.
+
+    Each waits for its turn, and then takes so many seconds.
+    """
     now, looks, answers = 0.0, list[float](), iter(bodies)
     job = Snapshot(status="processing", id=7, accepted_at=0.0, first_at=0.0, first_eta=12.0)
     flow = _flow.wait(context, job, now, math.inf)
@@ -130,7 +145,7 @@ def answered(context: Context, *bodies: bytes, waited: float = 0.0) -> list[floa
     while not isinstance(step, Result):
         if isinstance(step, Send):
             looks.append(now)
-            now += waited
+            now += waited + took
             step = resume(flow, Reply(at=now, status_code=200, headers={}, body=next(answers), waited=waited))
         else:
             now += step.seconds if isinstance(step, Sleep) else 0.0
@@ -144,7 +159,7 @@ def test_a_job_teaches_between_which_looks_it_got_done() -> None:
     *_, last, done = answered(context, polling.PROCESSING, polling.PROCESSING, polling.SUCCESS)
     assert context.experience.beliefs == Beliefs().taught(12.0, last, done, 0)
     context = polling.patient()
-    (done,) = answered(context, polling.SUCCESS, waited=5.0)
+    (done,) = answered(context, polling.SUCCESS, waited=5.0, took=3.0)
     assert context.experience.beliefs == Beliefs().taught(12.0, 0.0, done + 5, 0)
 
 
@@ -155,6 +170,38 @@ def test_what_failed_or_was_found_after_a_fault_teaches_nothing() -> None:
         answered(context, b'{"status": "failed", "id": 7, "message": "Failed, Try Again"}')
     answered(context, b"<html>", polling.SUCCESS)
     assert context.experience.beliefs == Beliefs()
+
+
+def test_a_clock_that_was_set_back_makes_no_wait_longer() -> None:
+    """A job that was accepted in the future was accepted now."""
+    job = Snapshot(status="processing", id=7, accepted_at=50.0, first_at=50.0, first_eta=12.0)
+    flow, now = _flow.wait(polling.patient(), job, 0.0, math.inf), 0.0
+    step = resume(flow, None)
+    while isinstance(step, Sleep):
+        now += step.seconds
+        step = resume(flow, Woke(at=now))
+    assert now == pytest.approx(Beliefs().outlook(12.0).first)
+
+
+def test_a_wait_up_to_the_deadline_is_one_sleep() -> None:
+    """Nothing that others teach could bring that look forward."""
+    context = polling.patient()
+    context.experience.beliefs = Beliefs(eta=Belief(math.log(2.0), 0.06))
+    job = Snapshot(status="processing", id=7, accepted_at=0.0, first_at=0.0, first_eta=4.0)
+    flow = _flow.wait(context, job, 0.0, 5.0)
+    step = resume(flow, None)
+    assert isinstance(step, Sleep)
+    assert step.seconds == 5.0
+    assert isinstance(resume(flow, Woke(at=5.0)), Send)
+
+
+def test_what_was_learnt_is_unlearnt_as_soon() -> None:
+    """Each job counts as one of those that began since it did, not of all that ever taught."""
+    context = polling.patient()
+    for duration in (*[20.0] * 200, *[40.0] * 30):
+        for _ in polling.waited(context, duration, None, 0.0, [], accepted_at=0.0):
+            pass
+    assert context.experience.beliefs.outlook(None).first > 30
 
 
 def test_a_wait_that_is_thought_over_keeps_its_jitter() -> None:
@@ -171,8 +218,15 @@ def test_a_later_answer_keeps_when_the_job_was_accepted() -> None:
     assert Snapshot(status="processing", id=7, accepted_at=9.0).after(accepted).accepted_at == 3.0
 
 
-def processing(at: float, eta: float) -> Snapshot:
-    body = b'{"status": "processing", "id": 7, "eta": %f}' % eta
+def test_an_eta_that_was_first_said_later_counts_from_then() -> None:
+    """And one that an answer leaves out is not forgotten."""
+    silent, told = processing(100.0, None), processing(112.0, 8.0)
+    assert told.after(silent).first_eta == 20.0
+    assert processing(115.0, None).after(told.after(silent)).first_eta == 20.0
+
+
+def processing(at: float, eta: float | None) -> Snapshot:
+    body = b'{"status": "processing", "id": 7, "eta": %s}' % json.dumps(eta).encode()
     return snapshot(Reply(at=at, status_code=200, headers={}, body=body))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modelslab_pony import ImageToImage, Inpaint, InvalidRequestError, TextToImage
+from modelslab_pony import ImageToImage, Inpaint, InvalidRequestError, TextToImage, _raw
 from modelslab_pony._wire import LocalImage, prepare
 from modelslab_pony.requests import KINDS, Request, spec_fields
 
@@ -74,6 +74,13 @@ def test_a_sampler_sets_three_fields() -> None:
 def test_extra_fields_pass_as_they_are() -> None:
     """What the spec does not know goes through untouched."""
     assert wire(TextToImage("x", extra={"lora_model": "a", "upscale": 2}), strict=True)["upscale"] == 2
+
+
+def test_extra_fields_keep_their_order() -> None:
+    """So that the same request is the same bytes."""
+    extra = {f"field_{number}": number for number in (7, 3, 9, 1, 8, 2)}
+    sent = _raw.encode("text2img", prepare(TextToImage("x", extra=extra), {}, strict=True).fields, "k" * 20)["json"]
+    assert [name for name in sent if name in extra] == list(extra)
 
 
 def test_without_strict_any_bound_may_be_broken() -> None:

@@ -35,6 +35,8 @@ _MOST_HEADERS: dict[str, Any] = (
     {"max_headers": 10_000} if "max_headers" in inspect.signature(aiohttp.ClientSession).parameters else {}
 )
 """Of an answer; aiohttp would refuse a paid one of more than 128. httpcore limits their bytes only."""
+HARDLY = 0.9
+"""Part of a whole call's limit from which on reading has none of its own: aiohttp's timers cost as much as reading."""
 _FAULTS = httpx.TransportError, aiohttp.ClientError
 
 
@@ -48,9 +50,10 @@ class Transport(httpx_aiohttp.AiohttpTransport):
         self, most: int, kept_alive: float, headers: Mapping[str, str], context: Callable[[], ssl.SSLContext]
     ) -> None:
         self._opened = weakref.WeakSet[Any]()
-        session = partial(_session, most, kept_alive, headers, context, self._opened)
+        self._make = partial(_session, most, kept_alive, headers, context, self._opened)
+        self._loop: asyncio.AbstractEventLoop | None = None
         # Its own TLS context is not used: the session has one.
-        super().__init__(client=session, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        super().__init__(client=self._make, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of httpx, for those who watch it."""
@@ -79,20 +82,25 @@ class Transport(httpx_aiohttp.AiohttpTransport):
         )
 
     def caller(
-        self, phases: Mapping[str, float | None]
+        self, phases: Mapping[str, float | None], whole: float
     ) -> Callable[[Mapping[str, Any], Callable[[], object]], Awaitable[Answer]]:
         """Return what sends a call (method, url, content, headers) within httpx's limits.
 
         It says when there is a connection, before anything is sent on it, and raises httpx's faults. Nobody waits
-        for a connection of the pool, so that has no limit.
+        for a connection of the pool, so that has no limit; nor has reading if its own is hardly shorter than
+        that of the whole call, `whole` seconds.
         """
-        return partial(self._call, _limits(phases))
+        read = phases["read"]
+        is_shorter = read is not None and read < whole * HARDLY
+        return partial(self._call, _limits(phases if is_shorter else {**phases, "read": None}))
 
     async def _call(
         self, limits: aiohttp.ClientTimeout, call: Mapping[str, Any], sending: Callable[[], object]
     ) -> Answer:
-        if not isinstance(self.client, aiohttp.ClientSession):
-            self.client = self.get_client()
+        loop = asyncio.get_running_loop()
+        if not isinstance(self.client, aiohttp.ClientSession) or self._loop is not loop:
+            # A kept connection of another loop would take the request, and with it money, and its answer to nobody.
+            self.client, self._loop = self._make(), loop
         way = _Way(sending)
         before = _way.set(way)
         try:
@@ -226,7 +234,8 @@ def _limits(phases: Mapping[str, float | None]) -> aiohttp.ClientTimeout:
 
 
 def _abort(transport: Any) -> None:
-    with contextlib.suppress(AttributeError):  # asyncio's own, of one that came to its end by itself
+    # asyncio's own: of one that came to its end by itself, and of one whose event loop did.
+    with contextlib.suppress(AttributeError, RuntimeError):
         transport.abort()
 
 

@@ -37,7 +37,7 @@ class AsyncCalls:
         through = self._own.aiohttp if self._own is not None else None
         self._answering = self._in_time if through is None else _in_time
         self._phases = limits.phases.as_dict()
-        self._through_aiohttp = None if through is None else through.caller(self._phases)
+        self._through_aiohttp = None if through is None else through.caller(self._phases, limits.answer)
         self._guard = Guard(settings.base_url)
         self.gate = asyncio.Semaphore(most)
 
@@ -108,9 +108,9 @@ class AsyncCalls:
         request = _http.request(self._client, step, self._settings, extensions)
         answer.sending()
         response = await self._sent(request, watch, direct=True)
-        for place in met:  # only one that answered, behind the checks of TLS, is the service
-            self._guard.met(*place)
         try:
+            for place in met:  # only one that answered, behind the checks of TLS, is the service
+                self._guard.met(*place)
             answer.begin(response.status_code, response.headers, _http.encoding(response))
             async with contextlib.aclosing(_pieces(response, is_own=self._own is not None)) as pieces:
                 await self._read(pieces, answer, until, limit)

@@ -78,9 +78,9 @@ class Calls:
         request = _http.request(self._client, step, self._settings, extensions)
         answer.sending()
         response = self._sent(request, watch, direct=True)
-        for place in met:  # only one that answered, behind the checks of TLS, is the service
-            self._guard.met(*place)
         try:
+            for place in met:  # only one that answered, behind the checks of TLS, is the service
+                self._guard.met(*place)
             answer.begin(response.status_code, response.headers, _http.encoding(response))
             for piece in _pieces(response, is_own=self._own is not None):
                 if answer.take(piece):

@@ -17,6 +17,7 @@ import urllib.request  # which httpx itself asks for proxies
 from collections.abc import Iterator
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -73,13 +74,19 @@ def _given(context: ssl.SSLContext | None) -> ssl.SSLContext:
 
 _WAYS = [(kind, name) for kind in (httpx.Client, httpx.AsyncClient) for name in ("send", "_send_single_request")]
 """Where tracers and recorders put themselves into httpx's way; the second is vcrpy's, before its version 8."""
-_UNWATCHED = [getattr(kind, name, None) for kind, name in _WAYS]
+_HTTPX = f"{Path(httpx.__file__).parent}{os.sep}"
 _LOG = logging.getLogger("httpx")
 
 
 def _is_watched() -> bool:
     """Tell whether somebody has put himself into httpx's way, or reads its log of calls."""
-    return [getattr(kind, name, None) for kind, name in _WAYS] != _UNWATCHED or _LOG.isEnabledFor(logging.INFO)
+    return not all(_is_httpxs(kind, name) for kind, name in _WAYS) or _LOG.isEnabledFor(logging.INFO)
+
+
+def _is_httpxs(kind: type, name: str) -> bool:
+    """Tell whether a method is httpx's own. What stands in its place may have come before this module did."""
+    code = getattr(getattr(kind, name, None), "__code__", None)  # which no wrapper copies
+    return code is not None and code.co_filename.startswith(_HTTPX)
 
 
 class OwnClient(httpx.Client):

@@ -24,19 +24,27 @@ Place = tuple[bytes, bytes, int]
 
 
 class _Idle(Generic[T]):
-    """What is kept, oldest first, and since when."""
+    """What is kept, oldest first, and since when; all of it belongs to one `owner`.
 
-    def __init__(self, most: int, seconds: float) -> None:
+    That is a process (after a fork, on one connection, two would read each other's answers) and an event loop (the
+    request would leave, and with it money, and its answer be waited for in a loop that has ended).
+    """
+
+    def __init__(self, most: int, seconds: float, owner: Callable[[], object] = os.getpid) -> None:
         self._most, self._seconds = most, seconds
         self._lock = threading.Lock()
         self._kept: list[tuple[float, Place, T]] = []
         self._is_closed = False
-        self._process = os.getpid()
+        self._find_owner, self._owner = owner, owner()
+
+    def _own(self) -> None:
+        owner = self._find_owner()
+        if owner != self._owner:
+            self._owner, self._lock, self._kept = owner, threading.Lock(), []
 
     def take(self, place: Place) -> T | None:
         """Return the connection to a place that was used last, and keep it no longer."""
-        if self._process != os.getpid():  # forked: on one connection, two would read each other's answers
-            self._process, self._lock, self._kept = os.getpid(), threading.Lock(), []
+        self._own()
         with self._lock:
             for at in range(len(self._kept) - 1, -1, -1):
                 if self._kept[at][1] == place:
@@ -46,6 +54,7 @@ class _Idle(Generic[T]):
     def give(self, place: Place, connection: T) -> list[T]:
         """Keep a connection if it can be used again; return those that are to be closed instead."""
         now = time.monotonic()
+        self._own()
         with self._lock:
             if self._is_closed or not connection.is_idle() or _has_more(connection):
                 return [connection]
@@ -57,6 +66,7 @@ class _Idle(Generic[T]):
 
     def end(self) -> list[T]:
         """Return all there is, and keep nothing from now on."""
+        self._own()
         with self._lock:
             self._is_closed = True
             ended = [connection for _, _, connection in self._kept]
@@ -102,7 +112,7 @@ class AsyncPool:
     """The connections of an `AsyncPonyClient`."""
 
     def __init__(self, most: int, seconds: float, context: Callable[[], ssl.SSLContext]) -> None:
-        self._idle: _Idle[httpcore.AsyncHTTPConnection] = _Idle(most, seconds)
+        self._idle: _Idle[httpcore.AsyncHTTPConnection] = _Idle(most, seconds, _loop)
         self._seconds, self._context = seconds, context
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
@@ -169,6 +179,16 @@ class _AsyncBody:
                 await self._inner.aclose()
                 for surplus in self._give():
                     await surplus.aclose()
+
+
+def _loop() -> object:
+    """Return the process and the event loop that this runs in, if it runs in one."""
+    import asyncio  # noqa: PLC0415 - which the blocking client has no need of
+
+    try:
+        return os.getpid(), asyncio.get_running_loop()
+    except RuntimeError:
+        return os.getpid(), None
 
 
 def _place(request: httpcore.Request) -> Place:

@@ -36,7 +36,7 @@ def poll_delay(
     if asked == 0:
         delay = max(policy.min_delay, outlook.first - policy.lead) * swing - elapsed
     else:
-        step = min(policy.max_delay, max(policy.min_delay, outlook.step))
+        step = max(policy.min_delay, outlook.step)
         delay = _grown(step, policy.growth, asked - 1, policy.max_delay) * swing
     return min(max(0.0, delay), max(0.0, remaining))
 

@@ -6,10 +6,10 @@ The spellings were seen in captured replies (tests/replies/) and in the vendor's
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
-from sys import intern
 from typing import Any
 
 from modelslab_pony.errors import FieldErrors, JobId
@@ -21,6 +21,9 @@ LONGEST_MESSAGE = 100_000
 """Characters that are kept of the service's words."""
 LONGEST_URL = 8_000
 """Characters; beyond it no server takes one."""
+
+LONGEST_SHARED = 200
+"""Characters of a text that thousands of answers may have in common."""
 
 _WEB = re.compile(r"https?://\S", re.IGNORECASE)
 _FIRST = ("status", "id", "message", "messege", "error")
@@ -158,6 +161,12 @@ def brief(text: str, most: int) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text[:most]).split())
 
 
+@functools.lru_cache(maxsize=2048)
+def _same(text: str) -> str:
+    """Return the text that was given before if it was the same: not interned, which may keep everything for ever."""
+    return text
+
+
 def said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return a JSON object; of a name said twice, the last value that says something.
 
@@ -165,7 +174,12 @@ def said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     no id takes the place of an id.
     """
     # Thousands of jobs may wait at once, and their answers are made of the same words.
-    found = {intern(name): intern(value) if type(value) is str else value for name, value in pairs}
+    found = {
+        _same(name) if len(name) <= LONGEST_SHARED else name: (
+            _same(value) if type(value) is str and len(value) <= LONGEST_SHARED else value
+        )
+        for name, value in pairs
+    }
     if len(found) == len(pairs):
         return found
     found = {}

@@ -39,16 +39,20 @@ class Snapshot:
     first_at: float | None = field(default=None, repr=False, eq=False)
     """When the service first answered for it, by the same clock; None while it did not."""
     first_eta: float | None = field(default=None, repr=False, eq=False)
-    """The eta of that answer. Later ones may count from then or from now: the service does not say."""
+    """The first eta that was said, counted from then. Later ones may count from then or from now: nobody says which."""
 
     def after(self, earlier: Snapshot) -> Snapshot:
         """Fill what this answer leaves out from an earlier one: a fetched success says little."""
+        first_at = self.first_at if earlier.first_at is None else earlier.first_at
+        first_eta = earlier.first_eta
+        if first_eta is None and self.first_eta is not None:
+            first_eta = self.first_eta + (self.first_at or 0.0) - (first_at or 0.0)
         return evolve(
             self,
             id=earlier.id,  # the one that was asked for; some answers leave it out or empty it
             accepted_at=earlier.accepted_at,
-            first_at=self.first_at if earlier.first_at is None else earlier.first_at,
-            first_eta=self.first_eta if earlier.first_at is None else earlier.first_eta,
+            first_at=first_at,
+            first_eta=first_eta,
             seed=earlier.seed if self.seed is None else self.seed,
             meta=self.meta or earlier.meta,
             generation_time=earlier.generation_time if self.generation_time is None else self.generation_time,

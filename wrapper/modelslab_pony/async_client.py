@@ -61,7 +61,11 @@ class AsyncPonyClient:
 
     `http_client` is the caller's own `httpx.AsyncClient`, or "aiohttp": then calls of the API go through
     aiohttp (extra `aiohttp`), which costs half as much where thousands of jobs are under way. Downloads
-    do not, and no proxy of the environment is taken. One client belongs to one event loop.
+    do not. A single read is then limited by `timeout` as a whole, if the two are within a tenth of each
+    other, as they are by default. One client belongs to one event loop.
+
+    Raises `ConfigurationError` as `PonyClient` does, and with "aiohttp" where the environment names a proxy
+    for the service; `MissingExtraError` without that extra.
     """
 
     def __init__(

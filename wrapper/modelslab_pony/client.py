@@ -69,7 +69,8 @@ class PonyClient:
     `strict` checks requests against the effective spec before they are sent; switch it off for
     community models with other bounds. One client may be used by several threads.
 
-    Raises `ConfigurationError` without a key, or for a base URL that cannot be used.
+    Raises `ConfigurationError` without a key, or for a base URL, a proxy or certificates of the environment that
+    cannot be used.
     """
 
     def __init__(

@@ -13,13 +13,13 @@ class PollPolicy:
 
     The first look is taken when a job is likely to be done: near the service's `eta`, as far as the
     client's earlier jobs have shown etas to be right, and from what they took where there is none. Looks
-    after it follow each other in a few hundredths of the expected duration, the more the less is
+    after it follow each other in about a tenth of the expected duration, the more the less is
     known, and each wait grows by `growth`. A wait never passes the deadline, at which a last look is
     taken. What this costs and saves was measured (docs/benchmarks.md).
     """
 
     min_delay: float = field(default=0.5, validator=[validators.gt(0.0), *_SECONDS])
-    """The shortest wait before jitter; above 0."""
+    """The shortest wait before jitter, the first one's from when the job was accepted; above 0."""
     max_delay: float = field(default=15.0, validator=[validators.gt(0.0), *_SECONDS])
     """The longest wait from one look to the next, before jitter; the first look may take longer to come."""
     growth: float = field(default=1.1, validator=[validators.ge(1.0), *_SECONDS])

@@ -183,7 +183,7 @@ class Generation(_Generation[Image]):
     @classmethod
     def of(cls, snapshot: Snapshot, loader: Loader, prepared: Prepared | None) -> Generation:
         """Tie a success to the client that can load its images."""
-        images = tuple(Image(**place, loader=loader) for place in _places(snapshot, prepared))
+        images = tuple([Image(**place, loader=loader) for place in _places(snapshot, prepared)])
         return cls(**_facts(snapshot, prepared), images=images)
 
     def _repr_png_(self) -> bytes | None:
@@ -202,7 +202,7 @@ class AsyncGeneration(_Generation[AsyncImage]):
     @classmethod
     def of(cls, snapshot: Snapshot, loader: AsyncLoader, prepared: Prepared | None) -> AsyncGeneration:
         """Tie a success to the client that can load its images."""
-        images = tuple(AsyncImage(**place, loader=loader) for place in _places(snapshot, prepared))
+        images = tuple([AsyncImage(**place, loader=loader) for place in _places(snapshot, prepared)])
         return cls(**_facts(snapshot, prepared), images=images)
 
     def _repr_html_(self) -> str:
@@ -289,6 +289,12 @@ def _standing(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _facts(snapshot: Snapshot, prepared: Prepared | None) -> dict[str, Any]:
-    names = ("id", "seed", "meta", "generation_time", "nsfw_content_detected", "raw")
-    request = prepared.request if prepared else None
-    return {**{name: getattr(snapshot, name) for name in names}, "request": request}
+    return {
+        "id": snapshot.id,
+        "seed": snapshot.seed,
+        "meta": snapshot.meta,
+        "generation_time": snapshot.generation_time,
+        "nsfw_content_detected": snapshot.nsfw_content_detected,
+        "raw": snapshot.raw,
+        "request": prepared.request if prepared else None,
+    }
