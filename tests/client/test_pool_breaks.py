@@ -15,9 +15,11 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anyio
+import httpcore
 import pytest
 
-from modelslab_pony import AsyncPonyClient, PonyClient, RetryPolicy, TextToImage, _pool, errors
+from modelslab_pony import AsyncPonyClient, PonyClient, RetryPolicy, TextToImage, _connections, _pool, errors
 from modelslab_pony._steps import Lost, Reply, Send
 from support.both import KEY, Colour
 from support.raw_server import RawServer, Talk, connections, half, hang_up, posts
@@ -290,26 +292,78 @@ def test_each_event_loop_has_connections_of_its_own(given: dict[str, Any]) -> No
         assert server.is_left()
 
 
-class Inner:
-    """A body that is broken off as it is closed."""
+class Broken:
+    """A connection, or a body, that is broken off: by Ctrl-C as it is used or closed, by a limit as it is awaited."""
+
+    is_closed = False
+
+    def handle_request(self, _: object) -> None:
+        raise KeyboardInterrupt
+
+    async def handle_async_request(self, _: object) -> None:
+        raise asyncio.CancelledError
 
     def close(self) -> None:
+        self.is_closed = True
         raise KeyboardInterrupt
 
     async def aclose(self) -> None:
-        await asyncio.sleep(3600)
+        await asyncio.sleep(0)
+        self.is_closed = True
+
+
+def noted(given: list[int]) -> Callable[[], list[Any]]:
+    def give() -> list[Any]:
+        given.append(1)
+        return []
+
+    return give
 
 
 def test_a_body_gives_its_connection_back_once_whatever_breaks_it_off() -> None:
     """Given back twice, it would be two calls'; not at all, nobody's."""
     given: list[int] = []
-
-    def give() -> list[Any]:
-        given.append(1)
-        return []
-
-    body = _pool._Body(Inner(), give)
+    body = _pool._Body(Broken(), noted(given))
     with pytest.raises(KeyboardInterrupt):
         body.close()
     body.close()
     assert given == [1]
+
+
+def test_a_limit_that_is_over_breaks_off_no_closing() -> None:
+    """The connection of a call that took too long is put away all the same."""
+    given: list[int] = []
+    connection: Any = Broken()
+
+    async def run() -> None:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await _pool._AsyncBody(Broken(), noted(given)).aclose()
+            await _pool._closed(connection)
+
+    asyncio.run(run())
+    assert given == [1]
+    assert connection.is_closed
+
+
+@pytest.mark.parametrize("is_awaited", [False, True])
+def test_a_connection_that_was_broken_off_as_it_was_used_is_closed(
+    is_awaited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """httpcore leaves it open between opening it and using it."""
+    made: list[Broken] = []
+
+    def make(*_: object, **__: object) -> Broken:
+        made.append(Broken())
+        return made[-1]
+
+    for name in ("HTTPConnection", "AsyncHTTPConnection"):
+        monkeypatch.setattr(httpcore, name, make)
+    request = httpcore.Request("POST", "http://a.example/")
+    if is_awaited:
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(_pool.AsyncPool(1, 5.0, _connections.plain_context).handle_async_request(request))
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            _pool.Pool(1, 5.0, _connections.plain_context).handle_request(request)
+    assert [one.is_closed for one in made] == [True]
