@@ -22,7 +22,8 @@ BEFORE = 2.0
 """Spreads before a first look that found the job done at which it is taken to have been done."""
 SURPRISE = 1.0
 """The largest difference of logarithms that one job can teach: no odd one does lasting harm."""
-NARROW, WIDE = 0.03, 1.5
+NARROW = 0.03
+"""The smallest spread that is believed; the largest follows from SURPRISE."""
 SHORTEST = 0.01
 """Seconds. An eta of nothing says "at once"."""
 _MEAN_DEVIATION = 2 * math.log(2)
@@ -41,7 +42,7 @@ class Belief:
         surprise = min(SURPRISE, max(-SURPRISE, found - self.middle))
         deviation = abs(surprise) / _MEAN_DEVIATION
         spread = self.spread + pace * (deviation - self.spread)
-        return Belief(self.middle + pace * surprise, min(WIDE, max(NARROW, spread)))
+        return Belief(self.middle + pace * surprise, max(NARROW, spread))
 
     def joined(self, other: Belief) -> Belief:
         """Return what two say together: each counts by how sure it is."""
