@@ -12,10 +12,9 @@ SEED = 7
 
 def sent_json() -> dict[str, Any]:
     """Return what our client sends for the prompt and the seed."""
-    # Here and not above: what a measured process has imported is part of what is measured.
-    import httpx  # noqa: PLC0415
+    import httpx  # noqa: PLC0415 - what a measured process has imported is part of what is measured
 
-    from modelslab_pony import PonyClient  # noqa: PLC0415
+    from modelslab_pony import PonyClient  # noqa: PLC0415 - likewise
 
     sent: list[dict[str, Any]] = []
 

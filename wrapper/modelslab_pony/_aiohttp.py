@@ -35,7 +35,7 @@ _MOST_HEADERS: dict[str, Any] = (
     {"max_headers": 10_000} if "max_headers" in inspect.signature(aiohttp.ClientSession).parameters else {}
 )
 """Of an answer; aiohttp would refuse a paid one of more than 128. httpcore limits their bytes only."""
-HARDLY = 0.9
+_HARDLY = 0.9
 """Part of a whole call's limit from which on reading has none of its own: aiohttp's timers cost as much as reading."""
 _FAULTS = httpx.TransportError, aiohttp.ClientError
 
@@ -91,7 +91,7 @@ class Transport(httpx_aiohttp.AiohttpTransport):
         that of the whole call, `whole` seconds.
         """
         read = phases["read"]
-        is_shorter = read is not None and read < whole * HARDLY
+        is_shorter = read is not None and read < whole * _HARDLY
         return partial(self._call, _limits(phases if is_shorter else {**phases, "read": None}))
 
     async def _call(
@@ -101,8 +101,8 @@ class Transport(httpx_aiohttp.AiohttpTransport):
         if not isinstance(self.client, aiohttp.ClientSession) or self._loop is not loop:
             # A kept connection of another loop would take the request, and with it money, and its answer to nobody.
             self.client, self._loop = self._make(), loop
-        way = _Way(sending)
-        before = _way.set(way)
+        used = _Used(sending)
+        before = _in_use.set(used)
         try:
             response = await self.client.request(
                 call["method"],
@@ -113,13 +113,13 @@ class Transport(httpx_aiohttp.AiohttpTransport):
                 allow_redirects=False,
             )
         except BaseException as fault:
-            way.leave()
+            used.leave()
             if not isinstance(fault, Exception):
                 raise
             _raise_translated(fault)
         finally:
-            _way.reset(before)
-        return Answer(response, way)
+            _in_use.reset(before)
+        return Answer(response, used)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -132,8 +132,8 @@ class Transport(httpx_aiohttp.AiohttpTransport):
 class Answer:
     """An answer, whose body is still to be read; its faults are those of httpx."""
 
-    def __init__(self, response: aiohttp.ClientResponse, way: _Way) -> None:
-        self._response, self._way = response, way
+    def __init__(self, response: aiohttp.ClientResponse, used: _Used) -> None:
+        self._response, self._connection = response, used
         self.status_code = response.status
         self.headers = _Headers(response.raw_headers)
         connection = response.connection  # none once the answer is here as a whole
@@ -176,7 +176,7 @@ class Answer:
         finally:
             if self._ended is not None:
                 self._ended.remove_done_callback(self._end)
-            self._way.leave_closed()
+            self._connection.leave_closed()
 
 
 class _Headers(Mapping[str, str]):
@@ -197,7 +197,7 @@ class _Headers(Mapping[str, str]):
         return len(httpx.Headers(self.raw))
 
 
-class _Way:
+class _Used:
     """The connection of one call."""
 
     __slots__ = ("_reached", "transport")
@@ -222,7 +222,8 @@ class _Way:
             _abort(self.transport)
 
 
-_way: ContextVar[_Way] = ContextVar("_way")
+_in_use: ContextVar[_Used] = ContextVar("_in_use")
+"""What a connector tells of the connection that it gives to a call."""
 
 
 async def _untold(event: str, info: Mapping[str, Any]) -> None:
@@ -279,14 +280,14 @@ class _Connector(aiohttp.TCPConnector):
             if connection.protocol not in self._used:
                 break
             if not _is_spoilt(connection):
-                _way.get().reach(connection.transport)
+                _in_use.get().reach(connection.transport)
                 return connection
             connection.close()
         if connection.protocol is not None:
             self._used.add(connection.protocol)
         with contextlib.suppress(TypeError):  # not every event loop's can be referred to weakly
             self._opened.add(connection.transport)
-        _way.get().reach(connection.transport)
+        _in_use.get().reach(connection.transport)
         return connection
 
 

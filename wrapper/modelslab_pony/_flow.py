@@ -147,13 +147,13 @@ def _wait(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[
     if job.raw:  # a job taken up by its id has no answer yet that could be told
         now = max(now, (yield from report(job)))
     if job.status == "processing":
-        job = yield from _ended(context, job, now, deadline)
+        job = yield from _until_ended(context, job, now, deadline)
     if job.status == "failed":
         raise _failed(job)
     return job
 
 
-def _ended(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[Snapshot]:
+def _until_ended(context: Context, job: Snapshot, now: float, deadline: float) -> Flow[Snapshot]:
     """Look until the job has ended, well or not."""
     asked = faults = 0
     at_least = 0.0

@@ -2,7 +2,8 @@
 
 A flow is a generator. It yields a step, the shell carries it out and sends back an event, each
 stamped with the time (seconds on a monotonic clock). Faults are events too: a flow decides
-what they mean, a shell only tells.
+what they mean, a shell only tells. Nobody compares or prints them, so attrs does not write methods for that: nearly
+half of what it takes to import this module.
 """
 
 from __future__ import annotations

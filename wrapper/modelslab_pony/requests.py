@@ -91,7 +91,7 @@ def _names_unknown_keywords(cls: type[T]) -> type[T]:
 
 @frozen(kw_only=True, init=False, eq=False, repr=False)
 class _Request:
-    """What every generation can be told."""
+    """What every generation can be told. None is made by itself, so it needs no methods of attrs."""
 
     operation: ClassVar[str]
     """The operationId of the spec."""

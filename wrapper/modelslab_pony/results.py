@@ -1,7 +1,8 @@
 """What a job gives: where it stands, and in the end its images.
 
 The classes come in two colours, `Generation` with `Image` and `AsyncGeneration` with
-`AsyncImage`, which differ in that `read`, `save` and `to_pil` are awaited.
+`AsyncImage`, which differ in that `read`, `save` and `to_pil` are awaited. What the colours share is never made by
+itself, so attrs writes its methods only for them: a class takes as long as a module to import.
 """
 
 from __future__ import annotations
