@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types unit client answers fuzz key simulator batch reliability contract journeys project \
-        bench bench-quick bench-simulator bench-batch generate check-generated regenerate mock prism-image audit clean
+        documents packaging docs build bench bench-quick bench-simulator bench-batch generate check-generated regenerate mock prism-image audit clean
 
 # A replacement of files that was decided, and then cut off, is carried out before anything looks at them.
 ifneq ($(wildcard .generated-next/plan.json),)
@@ -52,7 +52,7 @@ node_modules/stamp: package.json package-lock.json $(VENV)/dev.stamp
 demo: $(VENV)/base.stamp ## make one image from a prompt, without key or cost
 	@$(BIN)/python scripts/demo.py
 
-test: check unit client answers key simulator batch reliability contract journeys project ## every check and every suite
+test: check unit client answers key simulator batch reliability contract journeys project documents packaging ## every check and every suite
 
 # --- its parts ----------------------------------------------------------------
 
@@ -62,8 +62,9 @@ lint: $(VENV)/dev.stamp ## ruff: style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/dev.stamp ## mypy --strict
+types: setup ## mypy --strict; pyright on the public face
 	$(BIN)/mypy
+	$(NODE_PATH_FIRST) node_modules/.bin/pyright
 
 unit: $(VENV)/dev.stamp ## decisions: seconds, nothing but temporary files
 	$(BIN)/pytest tests/unit
@@ -98,6 +99,22 @@ journeys: setup ## whole stories through prism proxy
 
 project: setup ## layers, names, files
 	$(BIN)/pytest tests/project
+
+documents: $(VENV)/dev.stamp ## the commands, snippets and examples of README and docs, run; the site, built
+	$(BIN)/pytest tests/documents
+
+packaging: $(VENV)/dev.stamp ## wheel and sdist, each extra installed where nothing else is
+	$(BIN)/pytest tests/packaging
+
+# --- for strangers --------------------------------------------------------------
+
+docs: $(VENV)/dev.stamp ## the site, strict, into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+build: $(VENV)/dev.stamp ## wheel and sdist into dist/
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
 
 $(BENCH)/stamp: pyproject.toml $(VENV)/base.stamp
 	@echo "setting up $(BENCH)"
@@ -162,5 +179,5 @@ audit: setup $(AUDIT)/stamp ## known vulnerabilities of all that is installed, a
 	exit $$failed
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) $(AUDIT) $(BENCH) node_modules out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .generated-*
+	rm -rf $(VENV) $(AUDIT) $(BENCH) node_modules out dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .generated-*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

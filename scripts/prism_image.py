@@ -55,7 +55,9 @@ def stage(root: Path) -> None:
         place = root / library.relative_to("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(library.resolve(), place)
-    shutil.copytree(ROOT / "node_modules", root / "prism" / "node_modules", symlinks=True)
+    shutil.copytree(
+        ROOT / "node_modules", root / "prism" / "node_modules", symlinks=True, ignore=shutil.ignore_patterns("pyright*")
+    )
 
 
 def libraries(program: Path) -> list[Path]:
