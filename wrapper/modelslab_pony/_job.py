@@ -21,17 +21,17 @@ class BaseJob:
 
     @property
     def status(self) -> Status:
-        """Where it stood when it was last asked about."""
+        """`processing`, `success` or `failed`: where it stood when it was last asked about."""
         return self._snapshot.status
 
     @property
     def eta(self) -> float | None:
-        """Seconds until the service expected to be done, when it was last asked."""
+        """Seconds until the service expected to be done, when it was last asked; None where it did not say."""
         return self._snapshot.eta
 
     @property
     def request(self) -> Request | None:
-        """The request that began it, if this client sent it."""
+        """The request that began it; None for a job that was taken up by its id."""
         return self._prepared.request if self._prepared else None
 
     def __repr__(self) -> str:

@@ -64,7 +64,7 @@ class Balance:
     """What money the account has left."""
 
     balance: float
-    """As the service counts it; below zero for a debt."""
+    """In units of `currency`, as the service counts it; below zero for a debt."""
     currency: str
     """USD, as far as was seen; empty where the service does not say."""
     raw: Mapping[str, Any] = field(repr=False)
@@ -76,7 +76,7 @@ class ModelStatus:
     """Whether a model can be used at once."""
 
     status: Literal["success", "processing"]
-    """`processing` while it is being loaded, which takes about 2 minutes (vendor docs)."""
+    """`success` once it is there, `processing` while it is being loaded, which takes about 2 minutes (vendor docs)."""
     message: str
     """The service's own words; may be empty."""
     raw: Mapping[str, Any] = field(repr=False)

@@ -57,7 +57,7 @@ OnReport = Callable[[Snapshot], Awaitable[None]]
 
 
 class AsyncPonyClient:
-    """Same as `PonyClient`, awaited.
+    """Same as `PonyClient`, awaited. It takes the same arguments but for one.
 
     `http_client` is the caller's own `httpx.AsyncClient`, or "aiohttp": then calls of the API go through
     aiohttp (extra `aiohttp`), which costs half as much where thousands of jobs are under way. Downloads
@@ -150,7 +150,7 @@ class AsyncPonyClient:
         wait_timeout: float | None = DEFAULT_WAIT,
         on_update: OnUpdate | None = None,
     ) -> AsyncGeneration:
-        """Same as `PonyClient.generate`, awaited."""
+        """Same as `PonyClient.generate`, awaited; so is `on_update`, if it is a coroutine function."""
         begun, limit = self._now(), seconds("wait_timeout", wait_timeout)
         checked_callback(on_update, awaited=True)
         prepared, sent = await self._ready(request, begun + limit)
@@ -306,7 +306,7 @@ class AsyncPonyClient:
 
 
 class AsyncJob(BaseJob):
-    """Same as `Job`, awaited."""
+    """Same as `Job`, awaited. `AsyncPonyClient.submit` and `AsyncPonyClient.job` return one."""
 
     def __init__(self, client: AsyncPonyClient, snapshot: Snapshot, prepared: Prepared | None = None) -> None:
         self._client = client

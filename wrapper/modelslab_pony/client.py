@@ -56,21 +56,27 @@ OnReport = Callable[[Snapshot], object]
 
 
 class PonyClient:
-    """Makes images with ModelsLab's Pony models.
+    """Makes images with ModelsLab's Pony models. One client may be used by several threads.
 
-    `api_key` and `base_url` default to the environment's `MODELSLAB_API_KEY` and
-    `MODELSLAB_BASE_URL`. `http_client` is the caller's own httpx client, and is then not closed.
-    `timeout` limits one HTTP call, in seconds: each of its phases (to connect, to send, each read)
-    and all of it, however slowly an answer trickles in. Default: 120, and 10 to connect, so 130 in
-    all, 300 for a download. An `httpx.Timeout` limits a call to its `connect` and `read` together.
-    Without a `timeout`, so does that of an `http_client`, save that a download has 300 at least;
-    httpx's own is 5, which a request for an image may well take: then it is a `SubmissionUnknown`.
-    At most `max_in_flight` calls are under way at once.
-    `strict` checks requests against the effective spec before they are sent; switch it off for
-    community models with other bounds. One client may be used by several threads.
+    Args:
+        api_key: The account's key. Default: the environment's `MODELSLAB_API_KEY`.
+        base_url: Where calls go; https, or http on this machine. Default: the environment's
+            `MODELSLAB_BASE_URL`, else the service.
+        http_client: The caller's own httpx client, which is then not closed.
+        poll: How a running job is asked about.
+        retry: How often a call is tried again.
+        timeout: Limits one HTTP call, in seconds: each of its phases (to connect, to send, each read)
+            and all of it, however slowly an answer trickles in. Default: 120, and 10 to connect, so 130 in
+            all, 300 for a download. An `httpx.Timeout` limits a call to its `connect` and `read` together.
+            Without a `timeout`, so does that of an `http_client`, save that a download has 300 at least;
+            httpx's own is 5, which a request for an image may well take: then it is a `SubmissionUnknown`.
+        max_in_flight: At most so many calls are under way at once; at least 1.
+        strict: Checks requests against the effective spec before they are sent; switch it off for
+            community models with other bounds.
 
-    Raises `ConfigurationError` without a key, or for a base URL, a proxy or certificates of the environment that
-    cannot be used.
+    Raises:
+        ConfigurationError: Without a key, or for an argument, a base URL, a proxy or certificates of the
+            environment that cannot be used; from each call of a client that was closed.
     """
 
     def __init__(
@@ -166,9 +172,10 @@ class PonyClient:
         wait_timeout: float | None = DEFAULT_WAIT,
         on_update: OnUpdate | None = None,
     ) -> Generation:
-        """Submit a request and wait for its images, `wait_timeout` seconds in all (None: no limit).
+        """Submit a request and wait for its images, `wait_timeout` seconds in all (600; None: no limit).
 
-        `on_update` is called with each `JobStatus`. Raises what `submit` and `Job.wait` raise.
+        `on_update` is called with each `JobStatus`, in the caller's thread. Raises what `submit` and `Job.wait`
+        raise, and `UploadTimeout` if the time was over before an image was asked for.
         """
         begun, limit = self._now(), seconds("wait_timeout", wait_timeout)
         checked_callback(on_update, awaited=False)
@@ -186,27 +193,30 @@ class PonyClient:
 
         Images of this machine are uploaded first. Raises `InvalidRequestError` (nothing was sent),
         `TransportError` (nothing was accepted: no connection, or no answer to the upload),
-        `SubmissionUnknown` (it may have been accepted, and is not sent again), `GenerationFailed`,
-        or the `APIError` that the service answered.
+        `SubmissionUnknown` (it may have been accepted, and is not sent again), `GenerationFailed`
+        (it was accepted, and the service gave it up), or the `APIError` that the service answered.
         """
         prepared, sent = self._ready(request, math.inf)
         flow = _flow.submit(self._context, request, sent)
         return Job(self, self._run(flow, prepared=prepared), prepared)
 
     def job(self, job_id: JobId) -> Job:
-        """Return a job by its id, also one of another process. Asks nothing yet."""
+        """Return a job by its id, also one of another process. Asks nothing yet.
+
+        Raises `InvalidRequestError` for what cannot be an id: neither an integer nor a text.
+        """
         return Job(self, Snapshot(status="processing", id=checked_id(job_id)))
 
     def fetch(self, job_id: JobId) -> JobStatus:
         """Ask where a job stands.
 
-        Raises `NotFoundError` for an id that the service does not know, `TransportError`, or
-        another `APIError`. A job that failed is no error here: see `JobStatus.status`.
+        Raises `NotFoundError` for an id that the service does not know, `TransportError`, or another
+        `APIError`; `InvalidRequestError` as `job` does. A job that failed is no error here: see `JobStatus.status`.
         """
         return self.job(job_id).refresh()
 
     def balance(self) -> Balance:
-        """Ask how much money the account has left. Raises `TransportError` or an `APIError`."""
+        """Ask how much money the account has left, in `Balance.currency`. Raises `TransportError` or an `APIError`."""
         return self._run(ask(self._context, "wallet_balance", {}, _account.balance, now=self._now()))
 
     def queued(self) -> int:
@@ -221,7 +231,8 @@ class PonyClient:
         """Have a model loaded that the service put away; it does so after 7 days without use.
 
         Loading takes about 2 minutes (vendor docs, model reload page); call it again to see whether it
-        is done. Raises `NotFoundError` for an unknown model, `TransportError`, or another `APIError`.
+        is done. Raises `NotFoundError` for an unknown model, `TransportError`, or another `APIError`;
+        `InvalidRequestError` for what is no text.
         """
         fields = {"model_id": checked_model(model_id)}
         return self._run(ask(self._context, "model_reload", fields, _account.model, now=self._now()))
@@ -229,7 +240,10 @@ class PonyClient:
     # --- life ----------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close the connections, unless they are those of the caller's own `http_client`."""
+        """Close the connections, unless they are those of the caller's own `http_client`.
+
+        A client that has closed them answers every call with a `ConfigurationError`; it may be closed again.
+        """
         if self._owned:
             self._httpx.close()
 
@@ -333,7 +347,7 @@ class PonyClient:
 
 
 class Job(BaseJob):
-    """A generation that the service has accepted."""
+    """A generation that the service has accepted. `PonyClient.submit` and `PonyClient.job` return one."""
 
     def __init__(self, client: PonyClient, snapshot: Snapshot, prepared: Prepared | None = None) -> None:
         self._client = client
@@ -350,11 +364,12 @@ class Job(BaseJob):
         return JobStatus.of(self._snapshot, client, self._prepared)
 
     def wait(self, timeout: float | None = DEFAULT_WAIT, on_update: OnUpdate | None = None) -> Generation:
-        """Wait for the images, at most `timeout` seconds (None: no limit).
+        """Wait for the images, at most `timeout` seconds (600; None: no limit).
 
-        `on_update` is called with each `JobStatus`. A job that succeeded already is not asked
-        about. Raises `JobTimeout` (the job goes on: wait again), `GenerationFailed`, or the
+        `on_update` is called with each `JobStatus`, in the caller's thread. A job that succeeded already is not
+        asked about. Raises `JobTimeout` (the job goes on: wait again), `GenerationFailed`, or the
         `APIError` or `TransportError` that outlasted the `RetryPolicy`; each names the job.
+        `InvalidRequestError` for what is no time, or no function that can be called.
         """
         client = self._client
         checked_callback(on_update, awaited=False)

@@ -36,16 +36,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from modelslab_pony.requests import Request
 
-# The service answers integers and, in places, strings; both come back as they were given.
 JobId = int | str
+"""The service answers integers and, in places, strings (captured replies); both come back as they were given."""
 FieldErrors = Mapping[str, Sequence[str]]
+"""What is wrong, by field: a sentence or more each, without their subject."""
 
 
 class PonyError(Exception):
     """Base of every error of this package."""
 
     job_id: JobId | None
-    """The job that the error is about, if the service had accepted one."""
+    """The job that the error is about, if the service had accepted one; else None."""
 
     def __init__(self, message: str, *, job_id: JobId | None = None) -> None:
         super().__init__(message)
@@ -64,7 +65,7 @@ class InvalidRequestError(PonyError, ValueError):
     """Refused before anything was sent."""
 
     errors: FieldErrors
-    """What is wrong, by field."""
+    """What is wrong, by field; empty where no field is at fault."""
 
     def __init__(self, message: str, *, errors: FieldErrors | None = None) -> None:
         super().__init__(message)
@@ -114,9 +115,9 @@ class APIError(PonyError):
     """The service answered, and the answer is no."""
 
     status_code: int | None
-    """The HTTP status; 200 for many refusals, since the service states them in the body."""
+    """The HTTP status; 200 for many refusals, since the service states them in the body (captured replies)."""
     message: str
-    """The service's own words."""
+    """The service's own words; may be empty."""
     body: Any
     """The answer: parsed JSON, or text if it was none; of one beyond 100,000 characters, what fits."""
 
@@ -139,7 +140,7 @@ class BadRequestError(APIError):
     """The service refused the request's content (HTTP 400, or an error under HTTP 200)."""
 
     errors: FieldErrors = MappingProxyType({})
-    """What is wrong, by field, where the service said so."""
+    """What is wrong, by field, where the service said so; else empty."""
 
 
 class AuthenticationError(APIError):
@@ -162,7 +163,7 @@ class RateLimitError(APIError):
     """Too many requests, or too many queued (HTTP 429, or a text under HTTP 200)."""
 
     retry_after: float | None = None
-    """Seconds to wait, as the answer states them."""
+    """Seconds to wait, as the answer states them, in its body or a header; None where it does not."""
 
 
 class ServerError(APIError):
@@ -193,6 +194,7 @@ class DownloadError(PonyError):
     """An image that is ready could not be fetched or written; it can be tried again."""
 
     url: str
+    """Where the image is; empty where no single one is concerned."""
     is_local: bool
     """Whether it is this machine that could not take the file: no room, no right."""
 

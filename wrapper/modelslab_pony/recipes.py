@@ -34,7 +34,7 @@ class Recipe:
     """How a picture was made."""
 
     parameters: str | None
-    """The text of Automatic1111: prompt, negative prompt, and a line with the settings."""
+    """The text of Automatic1111: prompt, negative prompt, and a line with the settings; None where there is none."""
     operation: str | None = None
     """text2img, img2img or inpaint; None where the file holds no request."""
     options: Mapping[str, Any] = field(factory=dict)
@@ -44,8 +44,9 @@ class Recipe:
     digests: Mapping[str, str] = field(factory=dict)
     """SHA-256 of the files that were images of the caller's machine, by field."""
     seed: int | None = None
-    """The seed that was really used, where the service told it."""
+    """The seed that was really used, where the service told it; else None."""
     job_id: JobId | None = None
+    """The service's id of the job; None where the file does not tell."""
     index: int = 0
     """The picture's place among those of its request, from 0."""
 
@@ -66,7 +67,7 @@ class Recipe:
         return kind(**given)
 
     def document(self) -> str | None:
-        """Return the JSON text that `parse` reads."""
+        """Return the JSON text that `read_recipe` finds in a file; None where there is no request to be told."""
         if self.operation is None:
             return None
         names = ("operation", "omitted", "digests", "seed", "job_id", "index")

@@ -19,6 +19,7 @@ from modelslab_pony._rules import Rule
 from modelslab_pony.errors import InvalidRequestError
 
 DEFAULT_MODEL = "pony-realism"
+"""The model of a request that names none; the vendor's newer examples name this one."""
 RULE = "rule"
 """Where a field's metadata has its `Rule`."""
 T = TypeVar("T", bound=AttrsInstance)
@@ -97,33 +98,37 @@ class _Request:
     """The operationId of the spec."""
 
     model_id: str = _field(DEFAULT_MODEL, "text", min_length=1)
-    """A Pony model, or a community model served by the same URL."""
+    """A Pony model, or a community model served by the same URL; default `pony-realism`. The service knows which."""
     negative_prompt: str | None = _field(None, "text", optional=True)
-    """What the image must not show."""
+    """What the image must not show; None, the default, leaves it out."""
     samples: int = _field(1, "integer", minimum=1, maximum=4)
-    """How many images, 1 to 4; each one is paid for."""
+    """How many images, 1 to 4, default 1; each one is paid for."""
     guidance_scale: float = _field(7.5, "number", minimum=1, maximum=20)
-    """How closely the prompt is followed, 1 to 20."""
+    """How closely the prompt is followed, 1 to 20, default 7.5."""
     safety_checker: bool = _field(True, "flag")
-    """Whether images are checked for explicit content."""
+    """Whether images are checked for explicit content, default True; sent as `yes` or `no`."""
     seed: int | None = _field(None, "integer", optional=True)
-    """The same seed gives the same image; None for a random one."""
+    """The same seed gives the same image; None, the default, for a random one, which the result tells."""
     scheduler: str = _field("DPMSolverMultistepScheduler", "text", min_length=1)
-    """The service's name of a scheduler; `sampler` takes the names that people know."""
+    """The service's name of a scheduler, as a text; `sampler` takes the names that people know."""
     use_karras_sigmas: bool | None = _field(None, "flag", spec_default=True, optional=True)
-    """None: yes (the spec's default) for the schedulers that honour it, no for the others."""
+    """Whether noise levels are those of Karras et al. None, the default: yes (as in the spec) for the schedulers that
+    honour it, no for the others (vendor docs, Pony scheduler page)."""
     algorithm_type: str | None = _field("sde-dpmsolver++", "text", optional=True)
-    """None for a scheduler without one."""
+    """Which algorithm a DPM solver uses, default `sde-dpmsolver++`; None leaves it out, for a scheduler without one."""
     clip_skip: int = _field(2, "integer", minimum=1, maximum=4)
-    """How many CLIP layers are skipped, 1 to 4."""
+    """How many CLIP layers are skipped, 1 to 4, default 2."""
     webhook: str | None = _field(None, "url", optional=True, shown=_without_path)
-    """An http(s) URL that the service posts to when the job is done."""
+    """An http(s) URL that the service posts to when the job is done; None, the default, for none. `repr` shows its host
+    alone."""
     track_id: str | None = _field(None, "text", optional=True)
-    """Comes back in the webhook. The service finds no job by it and does not keep it unique."""
+    """Comes back in the webhook; None, the default, for none. The service finds no job by it and does not keep it
+    unique."""
     sampler: str | None = field(default=None, kw_only=True)
-    """A name of `samplers.SAMPLERS`; sets scheduler, algorithm_type and use_karras_sigmas."""
+    """A name of `samplers.SAMPLERS`, in any case; sets scheduler, algorithm_type and use_karras_sigmas, and is refused
+    beside others of those. None, the default: those three as they are."""
     extra: Mapping[str, Any] = field(factory=dict, kw_only=True, converter=_own)
-    """Fields that the spec does not know, sent as they are."""
+    """Fields that the spec does not know, by name, sent as they are; neither `key` nor a field of this class."""
 
 
 @_names_unknown_keywords
@@ -131,20 +136,22 @@ class _Request:
 class TextToImage(_Request):
     """Images from a prompt.
 
-    Bounds are checked when the request is sent, by a client with `strict=True`. An unknown or
-    missing keyword raises `InvalidRequestError` at once.
+    Fields, defaults and bounds are the shipped spec's, except (`openapi.overlay.yaml`) that sizes divisible
+    by 8 stand only in its prose, and at least 1 image nowhere. They are checked when the request is sent, by a
+    client with `strict=True`. An unknown or missing keyword raises `InvalidRequestError` at once.
     """
 
     operation: ClassVar[str] = "text2img"
+    """The operationId of the spec."""
 
     prompt: str = field(metadata=_rule("text", min_length=1))
     """What the image shows; not empty."""
     width: int = _field(1024, "integer", minimum=1024, maximum=2048, multiple_of=8)
-    """Pixels, 1024 to 2048, divisible by 8."""
+    """Pixels, 1024 to 2048, divisible by 8, default 1024."""
     height: int = _field(1024, "integer", minimum=1024, maximum=2048, multiple_of=8)
-    """Pixels, 1024 to 2048, divisible by 8."""
+    """Pixels, 1024 to 2048, divisible by 8, default 1024."""
     num_inference_steps: int = _field(30, "integer", minimum=20, maximum=50)
-    """Denoising steps, 20 to 50."""
+    """Denoising steps, 20 to 50, default 30."""
 
 
 @_names_unknown_keywords
@@ -152,18 +159,20 @@ class TextToImage(_Request):
 class ImageToImage(_Request):
     """Images from an image and a prompt.
 
-    Bounds are checked when the request is sent, by a client with `strict=True`; an image of this
-    machine is read then, too. An unknown or missing keyword raises `InvalidRequestError` at once.
+    Fields, defaults and bounds are those of the vendor's Pony image-to-image page (`openapi.overlay.yaml`). They
+    are checked when the request is sent, by a client with `strict=True`; an image of this machine is read then,
+    too. An unknown or missing keyword raises `InvalidRequestError` at once.
     """
 
     operation: ClassVar[str] = "img2img"
+    """The operationId of the effective spec."""
 
     prompt: str = field(metadata=_rule("text", min_length=1))
     """What the image shows; not empty."""
     init_image: ImageSource = field(metadata=_rule("image"), repr=_short)
-    """The image to begin with: an http(s) URL, a path, the bytes of a file, or a PIL image."""
+    """The image to begin with: an http(s) URL, a path, the bytes of a file, or a PIL image; at most 5 MB."""
     strength: float = _field(0.7, "number", minimum=0, maximum=1)
-    """How much of the first image is given up, 0 to 1."""
+    """How much of the first image is given up, 0 to 1, default 0.7."""
     width: int | None = _field(
         None, "integer", minimum=1024, maximum=2048, multiple_of=8, spec_default=2048, optional=True
     )
@@ -173,7 +182,7 @@ class ImageToImage(_Request):
     )
     """Pixels, 1024 to 2048, divisible by 8. None: nearest to a local init_image's, else 2048."""
     num_inference_steps: int = _field(30, "integer", minimum=20, maximum=50)
-    """Denoising steps, 20 to 50."""
+    """Denoising steps, 20 to 50, default 30."""
 
 
 @_names_unknown_keywords
@@ -181,20 +190,22 @@ class ImageToImage(_Request):
 class Inpaint(_Request):
     """Images in which a masked part is painted anew.
 
-    Bounds are checked when the request is sent, by a client with `strict=True`; images of this
-    machine are read then, too. An unknown or missing keyword raises `InvalidRequestError` at once.
+    Fields, defaults and bounds are those of the vendor's Pony inpaint page (`openapi.overlay.yaml`); that there is
+    at least 1 step is inferred. They are checked when the request is sent, by a client with `strict=True`; images
+    of this machine are read then, too. An unknown or missing keyword raises `InvalidRequestError` at once.
     """
 
     operation: ClassVar[str] = "inpaint"
+    """The operationId of the effective spec."""
 
     prompt: str | None = field(default=None, metadata=_rule("text", optional=True))
-    """What the masked part shows."""
+    """What the masked part shows; None, the default, leaves it to the service."""
     init_image: ImageSource = field(metadata=_rule("image"), repr=_short, kw_only=True)
-    """The image to paint in: an http(s) URL, a path, the bytes of a file, or a PIL image."""
+    """The image to paint in: an http(s) URL, a path, the bytes of a file, or a PIL image; at most 5 MB."""
     mask_image: ImageSource = field(metadata=_rule("image"), repr=_short, kw_only=True)
     """The mask, in any form that init_image takes; it marks the part to be painted anew."""
     strength: float = _field(0.7, "number", minimum=0, maximum=1)
-    """How much of what was there is given up, 0 to 1."""
+    """How much of what was there is given up, 0 to 1, default 0.7."""
     width: int | None = _field(
         None, "integer", minimum=512, maximum=1024, multiple_of=8, spec_default=512, optional=True
     )
@@ -204,7 +215,7 @@ class Inpaint(_Request):
     )
     """Pixels, 512 to 1024, divisible by 8. None: nearest to a local init_image's, else 512."""
     num_inference_steps: int = _field(21, "integer", minimum=1, name="steps")
-    """Denoising steps, at least 1; sent as `steps`."""
+    """Denoising steps, at least 1, default 21; sent as `steps`."""
 
 
 Request = TextToImage | ImageToImage | Inpaint
@@ -215,35 +226,55 @@ KINDS: Mapping[str, type[Request]] = {kind.operation: kind for kind in (TextToIm
 
 class _Options(TypedDict, total=False):
     model_id: str
+    """A Pony model, or a community model; default `pony-realism`."""
     negative_prompt: str | None
+    """What the image must not show."""
     samples: int
+    """How many images, 1 to 4, default 1; each one is paid for."""
     num_inference_steps: int
+    """Denoising steps, 20 to 50, default 30; of `Inpaint` at least 1, default 21."""
     guidance_scale: float
+    """How closely the prompt is followed, 1 to 20, default 7.5."""
     safety_checker: bool
+    """Whether images are checked for explicit content, default True."""
     seed: int | None
+    """The same seed gives the same image; None for a random one."""
     scheduler: str
+    """The service's name of a scheduler; rather give a `sampler`."""
     use_karras_sigmas: bool | None
+    """Whether noise levels are those of Karras et al.; None: yes for the schedulers that honour it."""
     algorithm_type: str | None
+    """Which algorithm a DPM solver uses, default `sde-dpmsolver++`; None leaves it out."""
     clip_skip: int
+    """How many CLIP layers are skipped, 1 to 4, default 2."""
     webhook: str | None
+    """An http(s) URL that the service posts to when the job is done."""
     track_id: str | None
+    """Comes back in the webhook."""
     sampler: str | None
+    """A name as people know it ("DPM++ 2M Karras"), one of `samplers.SAMPLERS`."""
     extra: Mapping[str, Any]
+    """Fields that the spec does not know, sent as they are."""
 
 
 class TextToImageOptions(_Options, total=False):
     """The keywords of `text2img`: the fields of `TextToImage` beside the prompt."""
 
     width: int
+    """Pixels, 1024 to 2048, divisible by 8, default 1024."""
     height: int
+    """Pixels, 1024 to 2048, divisible by 8, default 1024."""
 
 
 class ImageToImageOptions(_Options, total=False):
     """The keywords of `img2img`: the fields of `ImageToImage` beside the prompt and the image."""
 
     width: int | None
+    """Pixels, divisible by 8, 1024 to 2048; of `Inpaint` 512 to 1024. None: as near as can be to a local init_image."""
     height: int | None
+    """Pixels, divisible by 8, 1024 to 2048; of `Inpaint` 512 to 1024. None: as near as can be to a local init_image."""
     strength: float
+    """How much of what was there is given up, 0 to 1, default 0.7."""
 
 
 class InpaintOptions(ImageToImageOptions, total=False):

@@ -42,15 +42,16 @@ class _Image:
     url: str
     """Where the service put it. Output URLs may expire (24 h on neighbouring products, vendor docs)."""
     proxy_url: str | None = None
-    """The same file on the service's CDN, taken when `url` fails."""
+    """The same file on the service's CDN, taken when `url` fails (vendor docs); None where there is none."""
     job_id: JobId | None = None
+    """The job that made it; None where the service gave no id."""
     index: int = 0
     """Its place among the job's images, from 0."""
     _make_recipe: Callable[[], Recipe | None] = field(default=_no_recipe, repr=False, eq=False)
 
     @property
     def recipe(self) -> Recipe | None:
-        """How it was made, as far as that is known; `save` writes it into the file."""
+        """How it was made, as far as that is known, else None; `save` writes it into the file."""
         try:
             return self._make_recipe()
         except Exception:  # noqa: BLE001 - the picture is made and paid for, whatever becomes of what stands beside it
@@ -89,7 +90,8 @@ class Image(_Image):
         """Download the file into memory.
 
         Returns the bytes of a PNG, JPEG, WebP or GIF, told by its first bytes and not by its
-        content type, which the CDN gets wrong. Raises `DownloadError`.
+        content type, which the CDN gets wrong (as was seen). Tried again as the `RetryPolicy` says. Raises
+        `DownloadError`, also for what is larger than 256 MiB or cut short.
         """
         return self._loader._load(self)
 
@@ -162,19 +164,21 @@ class AsyncImage(_Image):
 @frozen(kw_only=True, init=False, eq=False, repr=False)
 class _Generation(Generic[ImageT_co]):
     id: JobId | None
+    """The service's id of the job; None only for a success that came without one."""
     images: tuple[ImageT_co, ...]
-    """At least one."""
+    """At least one, in the service's order."""
     seed: int | None
-    """The seed that was really used, where the service tells it (in `meta`)."""
+    """The seed that was really used, where the service tells it (in `meta`), else None."""
     meta: Mapping[str, Any] = field(repr=False)
-    """The service's record of the request, under its own names (`W`, `H`, `steps`, `n_samples`)."""
+    """The service's record of the request, under its own names (`W`, `H`, `steps`, `n_samples`); may be empty."""
     generation_time: float | None
-    """Seconds of work, as the service measured it."""
+    """Seconds of work, as the service measured it; None where it did not say."""
     nsfw_content_detected: bool | None
+    """Whether the service found explicit content; None where it did not say."""
     raw: Mapping[str, Any] = field(repr=False)
     """The answer; what is beyond measure in it (depth, digits) is left out."""
     request: Request | None = field(default=None, repr=False)
-    """The request that began it, if this client sent it."""
+    """The request that began it, if this client sent it; else None."""
 
 
 @frozen(kw_only=True)
@@ -214,14 +218,15 @@ class AsyncGeneration(_Generation[AsyncImage]):
 @frozen(kw_only=True, init=False, eq=False, repr=False)
 class _JobStatus(Generic[GenerationT_co]):
     id: JobId | None
+    """The service's id of the job; None only for a success that came without one."""
     status: Status
-    """`processing` also stands for every status that nobody documented."""
+    """`processing`, `success` or `failed`; the first also stands for every status that nobody documented."""
     eta: float | None
-    """Seconds until the service expects to be done, as it said when it was asked."""
+    """Seconds until the service expects to be done, as it said when it was asked; None where it did not."""
     message: str
     """The service's own words; may be empty."""
     generation: GenerationT_co | None
-    """The result, once `status` is `success`."""
+    """The result, once `status` is `success`; else None."""
     raw: Mapping[str, Any] = field(repr=False)
     """The answer; what is beyond measure in it (depth, digits) is left out."""
 

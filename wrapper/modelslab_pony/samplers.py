@@ -22,9 +22,11 @@ class Sampler:
     """The request fields that a sampler name stands for."""
 
     scheduler: str
+    """The service's name of it, which ends in `Scheduler`."""
     algorithm_type: str | None
     """None is left out of the request: the scheduler has no algorithm type."""
     use_karras_sigmas: bool
+    """Whether noise levels are those of Karras et al."""
 
 
 def _sampler(scheduler: str, algorithm_type: str | None = None, *, karras: bool = False) -> Sampler:
@@ -59,6 +61,7 @@ SAMPLERS: Mapping[str, Sampler] = {
     "LCM": _sampler("LCM"),
     "IPNDM": _sampler("IPNDM"),
 }
+"""What each name stands for; `pony samplers` prints them."""
 
 _BY_FOLDED = {name.casefold(): name for name in SAMPLERS}
 
