@@ -17,7 +17,7 @@ from modelslab_pony._steps import Reply
 from modelslab_pony.errors import InvalidWebhookError, JobId
 
 MAX_BODY = 1024 * 1024
-"""Bytes; a real one has a few kilobytes."""
+"""Bytes of a post that are read at most: 1 MiB; a real one has a few kilobytes."""
 BODY_SHOWN = 1000
 """Characters of a body that an error keeps."""
 STATUS_KEPT = 40
@@ -41,11 +41,11 @@ class WebhookEvent:
     """
 
     job_id: JobId
-    """As it came: an integer or a text of letters, digits, `-` and `_`."""
+    """As it came: an integer, or a text of letters, digits, `-` and `_`, at most 100 characters."""
     status: str
     """Claimed: success, failed, error, processing, or any other word, in lower case."""
     track_id: str | None = None
-    """Claimed; it is whatever the request had, if the post is real."""
+    """Claimed; it is whatever the request had, if the post is real. None without one; at most 500 characters."""
     message: str = ""
     """Claimed; at most 500 characters, which may be any."""
     raw: Mapping[str, Any] = field(repr=False)

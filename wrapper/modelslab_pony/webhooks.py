@@ -83,13 +83,13 @@ class Receiver:
     answer: put the status into a queue.
 
     - The address holds the `token`; any other is a 404, before the body is read.
-    - A post that claims an end has the job looked up, within `timeout` seconds, through `pony`: the
+    - A post that claims an end has the job looked up, within `timeout` seconds (above 0), through `pony`: the
       key goes to the service, as ever. What cannot be told yet is answered 503 and is not
       remembered, so a repeat is welcome; 404 is a job that the account does not have.
     - The same end of a job is handled once. Repeats are answered 200, one that comes meanwhile waits
       for the first. If `on_done` raises, the answer is 500 and a repeat is handled. `remember` is how
       many jobs this object remembers; another process, or a later one, knows nothing of them, so let
-      `on_done` do no harm when it is called twice. `max_body` is in bytes.
+      `on_done` do no harm when it is called twice. `max_body` is in bytes, at most 1 MiB.
 
     Who does not know the token can do nothing but get a 404. Who knows it (it stands in the access
     logs of servers and proxies) can have this account's jobs asked about, at most 8 at a time; can have
@@ -109,7 +109,7 @@ class Receiver:
         max_body: int = MAX_BODY,
         remember: int = 10_000,
     ) -> None:
-        """Raises `ConfigurationError` for a token that could be guessed, and `MissingExtraError`."""
+        """Raises `ConfigurationError` for a token that could be guessed, another bad argument; `MissingExtraError`."""
         if not isinstance(pony, AsyncPonyClient):
             raise ConfigurationError(f"pony must be an AsyncPonyClient, not {type(pony).__name__}")
         if not callable(on_done):

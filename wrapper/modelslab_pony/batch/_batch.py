@@ -62,7 +62,7 @@ class Batch:
     fetched to the end, in this run or the next.
 
     - `limit`: how many requests the account may have queued: 5, 10 or 15 by plan (vendor docs, rate limits
-      page); of all machines together. Default: that of the database, else 5.
+      page), from 1 to 1000; of all machines together. Default: that of the database, else 5.
     - `template` names the images: a path below `output` with the fields `index` (the row's number, from 1), `seed`,
       `name`, `job_id`, `op`, `model`, and `image` (its place among those of its row, from 0), each with a width if
       you like, as in `{index:05d}`. `metadata` writes into them how they were made.
@@ -95,6 +95,7 @@ class Batch:
         axes: Mapping[str, Any] | None = None,
     ) -> None:
         self.output = Path(output)
+        """The folder for what it makes."""
         if rows is None and (defaults or format or template != _names.DEFAULT_TEMPLATE):
             raise ConfigurationError("template, defaults and format are for rows, and none are given: give them again")
         self._rows = rows
@@ -138,17 +139,26 @@ class Batch:
         self._stopped.set()
 
     def status(self) -> BatchStatus:
-        """Return where the batch stands, also while another process runs it. Asks the service nothing."""
+        """Return where the batch stands, also while another process runs it. Asks the service nothing.
+
+        Raises `InvalidRequestError` where no batch was begun, `ConfigurationError` for a database that cannot be used.
+        """
         with self._books() as (ledger, id):
             return _status(ledger, id)
 
     def former(self) -> list[BatchResult]:
-        """Return rows that are not in the input any more, and were sent before they left it; their index is 0."""
+        """Return rows that are not in the input any more, and were sent before they left it; their index is 0.
+
+        Raises as `status`.
+        """
         with self._books() as (ledger, id):
             return [result_of(item, self.output) for item in ledger.former_rows(id)]
 
     def results(self, *statuses: Status) -> list[BatchResult]:
-        """Return the rows of the input, in their order, with what came of them so far; all, or of some statuses."""
+        """Return the rows of the input, in their order, with what came of them so far; all, or of some statuses.
+
+        Raises as `status`.
+        """
         with self._books() as (ledger, id):
             found = (result_of(item, self.output) for item in ledger.rows(id))
             return [result for result in found if not statuses or result.status in statuses]
@@ -157,7 +167,7 @@ class Batch:
         """Have nothing more sent, also by other processes; return how many rows that were.
 
         What was accepted is fetched all the same, by whoever runs the batch or by the next `run`. One with rows
-        takes the cancelled ones up again; one without does not.
+        takes the cancelled ones up again; one without does not. Raises as `status`.
         """
         with self._books() as (ledger, id):
             return ledger.cancel(id)
@@ -166,13 +176,17 @@ class Batch:
         """Have the next `run` send rows again on purpose; return how many.
 
         `unknown` ones may be paid for twice: look at the account's history first. `failed` ones whose job did
-        not itself fail are asked about once more instead.
+        not itself fail are asked about once more instead. Raises as `status`, and `ConfigurationError` while another
+        process works on the folder.
         """
         with self._books() as (ledger, id), self._alone():
             return ledger.retry(id, unknown=unknown, failed=failed)
 
     def write_report(self) -> None:
-        """Write results.jsonl and the gallery, as `run` does now and then and at its end."""
+        """Write results.jsonl and the gallery, as `run` does now and then and at its end.
+
+        Raises as `status`, and `DownloadError` where they cannot be written.
+        """
         with self._books() as (ledger, id):
             self._report(ledger, id)
 

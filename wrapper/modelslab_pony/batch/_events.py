@@ -41,7 +41,9 @@ class BatchEvent:
     """
 
     kind: str
+    """One of those words."""
     facts: Mapping[str, Any]
+    """What there is to say of it, as JSON has it; of what went wrong, `error` with its `type` and `message`."""
     at: float
     """Seconds since 1970."""
 

@@ -29,6 +29,7 @@ class BatchError:
     type: str
     """The name of a class of `modelslab_pony.errors`."""
     message: str
+    """What the error says."""
 
 
 @frozen(kw_only=True)
@@ -36,10 +37,12 @@ class BatchResult:
     """A row of the input, and what came of it."""
 
     index: int
-    """The row's number, from 1."""
+    """The row's number, from 1; 0 for a row that left the input."""
     name: str | None
+    """The row's own `name`; None without one."""
     status: Status
-    """unknown: it may have been accepted and billed, and is not sent again by itself."""
+    """waiting, running, done, failed, unknown or cancelled. unknown: it may have been accepted and billed, and is not
+    sent again by itself."""
     op: str
     """text2img, img2img or inpaint."""
     request: Mapping[str, Any]
@@ -47,14 +50,15 @@ class BatchResult:
     omitted: Sequence[str] = ()
     """The names of those."""
     job_id: JobId | None = None
+    """The service's id of its job; None where none is known."""
     seed: int | None = None
-    """The seed that was really used, where the service told it."""
+    """The seed that was really used, where the service told it; else the one that was asked for, or None."""
     images: Sequence[Path] = ()
-    """The files, below the output folder of whichever worker saved them."""
+    """The files, below the output folder of whichever worker saved them; none unless it is done."""
     urls: Sequence[str] = field(default=(), repr=False)
     """Where the service put them; they may run out."""
     generation_time: float | None = None
-    """Seconds of work, as the service measured it."""
+    """Seconds of work, as the service measured it; None where it did not say."""
     seconds: float | None = None
     """From the acceptance until the job was seen done; longer than it took, where a later run looked."""
     attempt: int = 1
@@ -64,8 +68,9 @@ class BatchResult:
     sent_at: float | None = None
     """When it was last sent, in seconds since 1970: where to look in the account's history."""
     settled_at: float | None = None
-    """Seconds since 1970."""
+    """When it came to its end, in seconds since 1970."""
     error: BatchError | None = None
+    """Why it has no images, or not yet; None where nothing went wrong."""
 
     def document(self, output: Path) -> dict[str, Any]:
         """Return it as a row of results.jsonl; paths are relative to the output folder."""
@@ -107,16 +112,21 @@ class BatchStatus:
     """Where a batch stands: how many rows of the input are in which state."""
 
     id: str
+    """The batch's name: that in its database, or of the only one in a folder."""
     total: int
+    """Rows of the input."""
     waiting: int = 0
     """Not sent."""
     running: int = 0
     """Being sent, accepted, being saved, or left to the next run."""
     done: int = 0
+    """Images are saved."""
     failed: int = 0
+    """Refused, or given up by the service; see `Batch.retry`."""
     unknown: int = 0
     """May have been accepted and billed; see `BatchResult.status`."""
     cancelled: int = 0
+    """Taken back by `Batch.cancel` before they were sent."""
     left: int = 0
     """Of those running or waiting: given up for this run after many faults, and taken up again by the next."""
     former: int = 0
@@ -124,9 +134,9 @@ class BatchStatus:
     former_unknown: int = 0
     """Of those, the ones that may have been paid for without anybody knowing."""
     limit: int | None = None
-    """How many requests the account may have queued."""
+    """How many requests the account may have queued; None before the first run."""
     allowed: int | None = None
-    """How many are sent now: fewer than the limit after the service refused some."""
+    """How many of them are used now: fewer than the limit after the service refused some; None as above."""
 
     @property
     def is_complete(self) -> bool:

@@ -35,6 +35,7 @@ class Worker:
         connect: Connect | None = None,
     ) -> None:
         self.output = Path(output)
+        """The folder for images."""
         self._store = Store(self.output, database)
         self._limit = checked_limit(limit)
         self._connect = connect

@@ -19,8 +19,11 @@ class Call:
     """A request as it came in."""
 
     method: str
+    """POST, GET …"""
     url: str
+    """As it was sent; in a log, without query, user and password."""
     body: bytes = field(default=b"", repr=False)
+    """Its content: JSON, with the key in it."""
     root: str = ""
     """Where the application is mounted, in front of each path."""
     has_door: bool = False
@@ -34,8 +37,11 @@ class Answer:
     """A response as it goes out, and what goes wrong on its way."""
 
     status_code: int = 200
+    """The HTTP status."""
     content: bytes = field(default=b"", repr=False)
+    """Its body, before what goes wrong on the way."""
     content_type: str = "application/json"
+    """What it is called."""
     headers: Mapping[str, str] = field(factory=dict)
     """Headers beside its type and its length."""
     said: str = ""

@@ -26,14 +26,15 @@ class VirtualClock:
     of them sleep, to the first that wakes. Who waits for something real, a file or a socket, is taken
     to sleep, too. Threads sleep one after the other.
 
-    Attributes: `time`, in seconds; `sleeps`, how long each sleep was, in order.
+    Args:
+        start: What time it is first, in seconds.
     """
 
     def __init__(self, start: float = 0.0) -> None:
         self.time = start
-        """Seconds."""
+        """What time it is, in seconds."""
         self.sleeps: list[float] = []
-        """How long each sleep was, in order."""
+        """How long each sleep was, in seconds, in order."""
         self._looks = 0
         self._count = itertools.count()
         self._waking: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Sleeper]] = WeakKeyDictionary()

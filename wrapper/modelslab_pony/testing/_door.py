@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 HOST = "127.0.0.1"
+"""Where the simulator listens: this machine alone."""
 ROUNDS = 100
 """Of the event loop, within which connections that were closed are gone."""
 LIMIT = 10.0

@@ -34,12 +34,15 @@ class SimulatedJob:
     request: Mapping[str, Any] = field(repr=False)
     """The fields as they were sent, without the key."""
     seed: int
+    """Its own, or the simulator's choice."""
     accepted_at: float
     """When it was accepted, in seconds of the simulator's clock."""
     started_at: float
     """When its turn comes: the queue is first in, first out."""
     ready_at: float
+    """When it is done, by the same clock."""
     outcome: Outcome
+    """What becomes of it: success or failed."""
     origin: str
     """Where its images are served: scheme and host."""
     nsfw: bool = False

@@ -72,7 +72,7 @@ class Faults:
         self._rules: list[Rule] = []
         self._lock = threading.RLock()
         self.doors: list[Callable[[], object]] = []
-        """Called after each change: a server opens or closes its door."""
+        """Called after each change: a server opens or closes its door then."""
 
     def add(self, fault: Fault, *, on: On = None, times: int | None = 1) -> None:
         """Have a fault befall the next `times` requests of a kind; None for all from now on.

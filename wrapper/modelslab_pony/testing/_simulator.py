@@ -46,12 +46,17 @@ class Exchange:
     at: float
     """Seconds of the simulator's clock."""
     method: str
+    """POST, GET …"""
     url: str
     """Without query, user and password, which may be secrets."""
     operation: str
+    """Which operation of the spec it called, as in `Call`."""
     status_code: int
+    """The HTTP status that was answered; it did not arrive where `fault` says so."""
     said: str
+    """What was answered, in words; at most 300 characters."""
     fault: str
+    """What went wrong with it on demand, at most 300 characters; "" for nothing."""
 
 
 class _Option(Generic[T]):
@@ -73,48 +78,61 @@ class _Option(Generic[T]):
 class Simulator:
     """A stand-in for the service that keeps jobs, serves real pictures, and misbehaves on demand.
 
-    Keywords, all optional; those marked * may be changed at any time, for what comes then:
+    Several threads may use one. Options that are attributes, too, may be changed at any time, for what comes then.
 
-    - `eta`*: seconds that a job takes; with 0 the first answer has its images.
-    - `outcome`*: what becomes of a job, "success" or "failed".
-    - `dialect`*: "spec" answers exactly as the effective spec has it; "observed" as the service was
-      seen to answer: errors under 200, other types, misspelt words.
-    - `key`*: the only key that is taken; None takes any.
-    - `models`*: the only models that there are; None for any.
-    - `queue_limit`*: how many jobs may wait or be worked on at once (the service has 5, 10 or 15, by
-      plan); None for any number. `workers`: how many are worked on at once, first in, first out.
-    - `balance`*: the money of the account. `price`*: what an image costs, from acceptance on.
-    - `unsafe_words`*: with one of them in the prompt, the safety checker withholds the images.
-    - `image_life`*: seconds after which an image's URL answers 404.
-    - `webhook_hosts`: hosts beside this machine that webhooks may be posted to.
-    - `webhook_transport`: the httpx transport that webhooks go through, to any host: with
-      `httpx.WSGITransport(app)` or `httpx.ASGITransport(app)` they reach an application in this process.
-    - `retention`: how many jobs, submissions and webhooks are remembered; jobs that are not done
-      yet always are.
-    - `clock`: a `VirtualClock`, which the simulator's clients then live by, or a function that
-      tells the time in seconds.
-    - `seed`: decides the seeds of jobs that were sent without one.
-    - `log`: called with each `Call` and its `Answer`.
+    Args:
+        eta: Seconds that a job takes; with 0 the first answer has its images.
+        outcome: What becomes of a job, "success" or "failed".
+        dialect: "spec" answers exactly as the effective spec has it; "observed" as the service was
+            seen to answer: errors under 200, other types, misspelt words.
+        key: The only key that is taken; None takes any.
+        models: The only models that there are; None for any.
+        queue_limit: How many jobs may wait or be worked on at once (the service has 5, 10 or 15, by
+            plan); None for any number.
+        workers: How many are worked on at once, first in, first out.
+        balance: The money of the account, in USD.
+        price: What an image costs, from acceptance on; this one is made up.
+        unsafe_words: With one of them in the prompt, the safety checker withholds the images.
+        image_life: Seconds after which an image's URL answers 404.
+        webhook_hosts: Hosts beside this machine that webhooks may be posted to.
+        webhook_transport: The httpx transport that webhooks go through, to any host: with
+            `httpx.WSGITransport(app)` or `httpx.ASGITransport(app)` they reach an application in this process.
+        retention: How many jobs, submissions and webhooks are remembered; jobs that are not done
+            yet always are.
+        clock: A `VirtualClock`, which the simulator's clients then live by, or a function that
+            tells the time in seconds.
+        seed: Decides the seeds of jobs that were sent without one.
+        log: Called with each `Call` and its `Answer`.
 
-    Attributes: `clock`; `requests`, the last of any kind, each an `Exchange`.
-
-    Raises `ValueError` for an option that cannot be. Several threads may use one simulator.
+    Raises:
+        ValueError: For an option that cannot be.
     """
 
     clock: VirtualClock | Callable[[], float]
+    """What tells the time."""
     requests: deque[Exchange]
-    """The last requests, of any kind."""
+    """The last 500 requests, of any kind."""
 
     eta = _Option[float]()
+    """Seconds that a job takes."""
     outcome = _Option[Outcome]()
+    """What becomes of a job, "success" or "failed"."""
     dialect = _Option[Name]()
+    """How answers are said, "spec" or "observed"."""
     key = _Option[str | None]()
+    """The only key that is taken; None takes any."""
     models = _Option[Collection[str] | None]()
+    """The only models that there are; None for any."""
     queue_limit = _Option[int | None]()
+    """How many jobs may wait or be worked on at once; None for any number."""
     balance = _Option[float]()
+    """The money of the account, in USD."""
     price = _Option[float]()
+    """What an image costs, in USD."""
     unsafe_words = _Option[Collection[str]]()
+    """With one of them in the prompt, the safety checker withholds the images."""
     image_life = _Option[float]()
+    """Seconds after which an image's URL answers 404."""
 
     def __init__(
         self,

@@ -31,10 +31,13 @@ class Webhook:
     """An event, and what became of it."""
 
     url: str = field(repr=False)  # it may hold a token
+    """Where it is posted to: the request's `webhook`."""
     body: Mapping[str, Any] = field(repr=False)
+    """What is posted, as JSON has it."""
     due_at: float
     """Seconds of the simulator's clock."""
     job_id: int | str
+    """The job that has ended."""
     status_code: int | None = None
     """What the application answered; None before, and if it did not."""
     error: str = ""

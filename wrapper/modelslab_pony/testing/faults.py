@@ -100,9 +100,10 @@ _media_type = _that(_is_text(r"[!-~][ -~]*"), "a media type")
 
 @frozen
 class Fault:
-    """Something that goes wrong with one request."""
+    """Something that goes wrong with one request. Each raises `ValueError` for a value that cannot be."""
 
     is_for_webhooks: ClassVar[bool] = False
+    """Whether it befalls what is posted, and no request."""
 
     @property
     def reaches_service(self) -> bool:
@@ -139,6 +140,7 @@ class Refuse(_Instead):
     seconds: float = field(
         default=1.0, validator=_that(lambda value: _is_number(value) and value > 0, "a number of seconds above 0")
     )
+    """How long the server is away, in seconds; above 0, default 1."""
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -157,7 +159,9 @@ class Drop(Fault):
         default="before",
         validator=_that(lambda value: value in {"before", "during", "after"}, "before, during or after"),
     )
+    """Where in the answer it is lost, default "before"."""
     accepted: bool = field(default=True, validator=_flag)
+    """Whether the service got the request, default True; it always did where it answered."""
 
     def __attrs_post_init__(self) -> None:
         """Refuse what contradicts itself: half of an answer that the service never gave."""
@@ -179,6 +183,7 @@ class Late(Fault):
     """The answer comes late."""
 
     seconds: float = field(validator=_seconds)
+    """How late, in seconds."""
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -192,7 +197,9 @@ class Trickle(Fault):
     size: int = field(
         default=16, validator=_that(lambda value: type(value) is int and value >= 1, "an integer, 1 or more")
     )
+    """Bytes of each piece, at least 1, default 16."""
     pause: float = field(default=0.05, validator=_seconds)
+    """Seconds before each, default 0.05."""
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -206,6 +213,7 @@ class WrongLength(Fault):
     by: int = field(
         default=100, validator=_that(lambda value: type(value) is int and value != 0, "an integer other than 0")
     )
+    """Bytes, not 0, default 100; below 0 for a length that is too small."""
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -222,6 +230,7 @@ class CutShort(Fault):
     keep: float = field(
         default=0.5, validator=_that(lambda value: _is_number(value) and value < 1, "from 0 to below 1")
     )
+    """Which part, 0 to below 1, default 0.5."""
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -233,6 +242,7 @@ class Oversized(Fault):
     """The content is filled up with zeros to `size` bytes; the default is more than any image may have."""
 
     size: int = field(default=300 * MEBIBYTE, validator=_size)
+    """Bytes in all, default 300 MiB; content that has more stays as it is."""
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -244,6 +254,7 @@ class ContentType(Fault):
     """The content is what it should be, and called something else."""
 
     type: str = field(default="text/plain", validator=_media_type)
+    """The media type that is stated, default `text/plain`."""
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -259,7 +270,9 @@ class HTML(Fault):
     """
 
     status_code: int = field(default=502, validator=_code)
+    """200 to 599, default 502."""
     accepted: bool = field(default=False, validator=_flag)
+    """Whether the service got the request, default False."""
 
     @property
     def reaches_service(self) -> bool:
@@ -279,6 +292,7 @@ class RateLimited(_Instead):
     retry_after: float | None = field(
         default=30.0, validator=_that(lambda value: value is None or _is_number(value), "a number of seconds, or None")
     )
+    """The wait that is stated, in seconds, default 30; None states none."""
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -292,9 +306,11 @@ class Redirect(_Instead):
     """The client is sent elsewhere; 307 asks it to send the same again there, key and all."""
 
     to: str = field(default="https://elsewhere.example/", validator=_that(_is_text(r"[!-~]+"), "a URL"))
+    """Where to, default `https://elsewhere.example/`, which is nowhere."""
     status_code: int = field(
         default=307, validator=_that(lambda value: value in {301, 302, 303, 307, 308}, "301, 302, 303, 307 or 308")
     )
+    """301, 302, 303, 307 or 308, default 307."""
 
     def spoil(self, answer: Answer) -> Answer:
         """Return what becomes of an answer."""
@@ -306,9 +322,13 @@ class Reply(Fault):
     """Any answer at all: JSON, text or bytes. The service never gets the request, unless `accepted`."""
 
     status_code: int = field(validator=_code)
+    """200 to 599, but for those without a body (204, 205, 304)."""
     body: Any = field(default=b"", repr=reprlib.repr, validator=_that(_is_json, "a text, bytes, or what JSON can say"))
+    """A text, bytes, or what is to be written as JSON; empty by default."""
     content_type: str = field(default="application/json", validator=_media_type)
+    """The media type that is stated, default `application/json`."""
     accepted: bool = field(default=False, validator=_flag)
+    """Whether the service got the request, default False."""
 
     @property
     def reaches_service(self) -> bool:
@@ -329,9 +349,10 @@ class WebhookFault(Fault):
     """Something that goes wrong with the webhook of the next job that names one."""
 
     is_for_webhooks: ClassVar[bool] = True
+    """It befalls what is posted."""
 
     def times(self, ready_at: float) -> list[float]:
-        """Return when it is posted."""
+        """Return the times at which it is posted, for a job that is done at `ready_at`; seconds of the simulator."""
         return [ready_at]
 
 
@@ -340,6 +361,7 @@ class WebhookTwice(WebhookFault):
     """The same event arrives again, `apart` seconds later."""
 
     apart: float = field(default=0.0, validator=_seconds)
+    """Seconds in between, default 0."""
 
     def times(self, ready_at: float) -> list[float]:
         """Return when it is posted."""
@@ -351,6 +373,7 @@ class WebhookLate(WebhookFault):
     """The event arrives `seconds` after the job is done."""
 
     seconds: float = field(default=60.0, validator=_seconds)
+    """How late, in seconds, default 60."""
 
     def times(self, ready_at: float) -> list[float]:
         """Return when it is posted."""

@@ -128,7 +128,10 @@ class Server(uvicorn.Server):
 
 @contextlib.contextmanager
 def serving(simulator: Simulator, port: int = 0) -> Iterator[str]:
-    """Serve a simulator from a thread; give the base URL that a client takes."""
+    """Serve a simulator from a thread; give the base URL that a client takes.
+
+    0 takes a free port. Raises `OSError` for a port that is taken, `RuntimeError` for a server that does not start.
+    """
     listening = bind(port)
     running = Server(simulator, listening)
     thread = threading.Thread(target=running.run, daemon=True)
