@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import IO
 
-PROMPT = "a lighthouse at dusk"
+PROMPT, SEED = "a lighthouse at dusk", "12"
 OUTPUT = Path("out")
 STARTED = re.compile(r"listening on (http://\S+)")
 
@@ -28,9 +28,10 @@ def main() -> int:
                 print("demo: the simulator did not start; its own words stand above", file=sys.stderr)
                 return 1
             threading.Thread(target=_show, args=(simulator.stdout,), daemon=True).start()
-            print(f'$ pony text2img "{PROMPT}" -o {OUTPUT}/', flush=True)
+            print(f'$ pony text2img "{PROMPT}" --seed {SEED} -o {OUTPUT}/', flush=True)
             client = {**environment, "MODELSLAB_BASE_URL": url, "MODELSLAB_API_KEY": "demo-needs-no-key"}
-            made = subprocess.run([pony, "text2img", PROMPT, "-o", OUTPUT], env=client, check=False)
+            command = [pony, "text2img", PROMPT, "--seed", SEED, "-o", OUTPUT]
+            made = subprocess.run(command, env=client, check=False)
             return made.returncode
         finally:
             simulator.terminate()

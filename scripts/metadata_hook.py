@@ -17,8 +17,10 @@ from hatchling.metadata.plugin.interface import (  # type: ignore[import-not-fou
 )
 
 SERVICE = "https://docs.modelslab.com"
+_VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 _FENCE = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?P<picture>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
+_IMAGE = re.compile(r'<img [^>]*?src="(?P<target>[^"]+)"[^>]*>\n?')
 _ADDRESS = re.compile(r"https?://|mailto:")
 
 
@@ -29,9 +31,7 @@ class Page(MetadataHookInterface):  # type: ignore[misc]  # its base is not know
         """Fill in what is dynamic; what an sdist brings along is as its own build had it, and stays."""
         source = source_url(os.environ.get("SOURCE_URL", ""))
         root = Path(self.root)
-        version = re.findall(r'"([^"]+)"$', (root / "wrapper/modelslab_pony/_version.py").read_text("utf-8").rstrip())[
-            0
-        ]
+        (version,) = _VERSION.findall((root / "wrapper/modelslab_pony/_version.py").read_text("utf-8"))
         metadata.setdefault("urls", urls(source, version))
         if "readme" not in metadata:
             text = absolute((root / "README.md").read_text("utf-8"), source, version)
@@ -70,5 +70,12 @@ def absolute(text: str, source: str, version: str) -> str:
             target = f"README.md{target}"
         return f"{picture}[{said}]({source}/{'raw' if picture else 'blob'}/v{version}/{target})"
 
+    def shown(found: re.Match[str]) -> str:
+        target = found["target"]
+        if _ADDRESS.match(target):
+            return found[0]
+        return found[0].replace(target, f"{source}/raw/v{version}/{target}") if source else ""
+
+    text = _IMAGE.sub(shown, text)
     parts = _FENCE.split(text)  # code stays as it is
     return "".join(part if part.startswith("```") else _LINK.sub(placed, part) for part in parts)

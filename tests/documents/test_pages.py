@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -90,7 +91,7 @@ def check_installed(arguments: list[str]) -> None:
     for word in wanted:
         found = re.fullmatch(r"modelslab-pony(?:\[([\w,]+)\])?", word)
         assert found or word in {"uvicorn", "fastapi", "pytest"}, word
-        assert set((found and found[1] or "").split(",")) <= extras | {""}, word
+        assert set(((found and found[1]) or "").split(",")) <= extras | {""}, word
 
 
 def check_made(arguments: list[str]) -> None:
@@ -159,5 +160,6 @@ def shown_help(words: list[str]) -> str:
 
 @cache
 def ask_help(*command: str) -> str:
-    asked = [ROOT / ".venv" / "bin" / "pony", *command, "--help"]
-    return subprocess.run(asked, env={"COLUMNS": "200"}, capture_output=True, text=True, check=True).stdout
+    asked = [sys.executable, "-m", "modelslab_pony.cli", *command, "--help"]
+    shown = subprocess.run(asked, env={"COLUMNS": "200"}, stdout=subprocess.PIPE, text=True, check=True)
+    return shown.stdout

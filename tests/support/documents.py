@@ -152,5 +152,5 @@ class Reader:
 def pages() -> dict[str, Path]:
     """Return every page that has something to run, by its place in the checkout."""
     found = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "ARCHITECTURE.md")]
-    found += sorted((ROOT / "docs").rglob("*.md")) + [ROOT / "examples" / "README.md"]
+    found += [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md"]
     return {path.relative_to(ROOT).as_posix(): path for path in found if path.is_file()}

@@ -80,7 +80,7 @@ def _stay(beside: Path, command: list[str], listening: str) -> int:
 
 def _curl(arguments: list[str]) -> int:
     """Ask as curl does, on a machine that has none: `-X METHOD`, `-d BODY`, an address."""
-    import httpx  # noqa: PLC0415 - for this one program
+    import httpx
 
     method, body, address = "GET", None, ""
     words = iter(arguments)
