@@ -109,7 +109,7 @@ packaging: $(VENV)/dev.stamp ## wheel and sdist, each extra installed where noth
 # --- for strangers --------------------------------------------------------------
 
 docs: $(VENV)/dev.stamp ## the site, strict, into site/
-	$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "docs: site/index.html"
 
 build: $(VENV)/dev.stamp ## wheel and sdist into dist/
 	rm -rf dist

@@ -30,7 +30,7 @@ def main() -> int:
             threading.Thread(target=_show, args=(simulator.stdout,), daemon=True).start()
             print(f'$ pony text2img "{PROMPT}" --seed {SEED} -o {OUTPUT}/', flush=True)
             client = {**environment, "MODELSLAB_BASE_URL": url, "MODELSLAB_API_KEY": "demo-needs-no-key"}
-            command = [pony, "text2img", PROMPT, "--seed", SEED, "-o", OUTPUT]
+            command = [pony, "text2img", PROMPT, "--seed", SEED, "-o", str(OUTPUT)]
             made = subprocess.run(command, env=client, check=False)
             return made.returncode
         finally:

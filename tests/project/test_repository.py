@@ -14,7 +14,7 @@ import pytest
 from modelslab_pony.cli._exits import _CODES
 from prism_image import ROOT, VERSION
 
-SKIPPED = {".git", ".venv", ".venv-audit", ".venv-bench", "node_modules", "out", "dist"}
+SKIPPED = {".git", ".venv", ".venv-audit", ".venv-bench", "node_modules", "out", "dist", "site"}
 TEXTS = [
     path
     for path in ROOT.rglob("*")
@@ -81,17 +81,10 @@ def test_tools_are_pinned_exactly_and_dependencies_by_range() -> None:
     assert all(">=" in name and "==" not in name for name in [*needed, *extras])
 
 
-def test_the_readme_runs_targets_that_exist() -> None:
-    """Every `make …` in the documents."""
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    for document in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "SECURITY.md", "generated/README.md"):
-        text = (ROOT / document).read_text("utf-8")
-        assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets, document
-
-
-def test_the_readme_lists_the_exit_codes() -> None:
+def test_the_command_s_page_lists_the_exit_codes() -> None:
     """As the command has them."""
-    listed = dict(re.findall(r"^\| (\d+) \| `(\w+)`", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE))
+    page = (ROOT / "docs" / "guides" / "command.md").read_text("utf-8")
+    listed = dict(re.findall(r"^\| (\d+) \| `(\w+)`", page, re.MULTILINE))
     assert {int(code): name for code, name in listed.items()} == {code: kind.__name__ for kind, code in _CODES.items()}
 
 
@@ -109,11 +102,29 @@ def _numbers(version: str) -> tuple[int, ...]:
 def test_make_test_runs_every_suite() -> None:
     """And the checks before them; CI runs it, then the Prism suites again in Docker, and the demo."""
     planned = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for folder in ("unit", "client", "fuzz", "key", "simulator", "batch", "reliability", "project"):
+    for folder in (
+        "unit",
+        "client",
+        "fuzz",
+        "key",
+        "simulator",
+        "batch",
+        "reliability",
+        "project",
+        "documents",
+        "packaging",
+    ):
         assert f"pytest tests/{folder}" in planned
     for path in (ROOT / "tests" / "contract").glob("test_*.py"):
         assert f"tests/contract/{path.name}" in planned
-    for check in ("ruff check", "ruff format --check", "mypy", "generate.py --check", "scripts/schemathesis_run.py"):
+    for check in (
+        "ruff check",
+        "ruff format --check",
+        "mypy",
+        "pyright",
+        "generate.py --check",
+        "scripts/schemathesis_run.py",
+    ):
         assert check in planned
     for place in (".ci/run", ".github/workflows/ci.yml"):
         text = (ROOT / place).read_text("utf-8")

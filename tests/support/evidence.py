@@ -50,7 +50,7 @@ INTRODUCTION = """\
 # What faults cost
 
 `make reliability` writes this page; nobody edits it. Each line is a run over real sockets on this machine: a stand-in
-for the service ([the simulator](../README.md#testing-your-application)) on a port of its own, one client, one picture
+for the service ([the simulator](guides/testing.md)) on a port of its own, one client, one picture
 to be made and saved, and one thing that goes wrong. `make test` makes all runs again and fails if this page tells
 anything else.
 
