@@ -70,7 +70,7 @@ class PonyClient:
             all, 300 for a download. An `httpx.Timeout` limits a call to its `connect` and `read` together.
             Without a `timeout`, so does that of an `http_client`, save that a download has 300 at least;
             httpx's own is 5, which a request for an image may well take: then it is a `SubmissionUnknown`.
-        max_in_flight: At most so many calls are under way at once; at least 1.
+        max_in_flight: At most so many calls are under way at once; at least 1, default 16.
         strict: Checks requests against the effective spec before they are sent; switch it off for
             community models with other bounds.
 

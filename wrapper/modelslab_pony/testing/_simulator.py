@@ -87,18 +87,18 @@ class Simulator:
             seen to answer: errors under 200, other types, misspelt words.
         key: The only key that is taken; None takes any.
         models: The only models that there are; None for any.
-        queue_limit: How many jobs may wait or be worked on at once (the service has 5, 10 or 15, by
+        queue_limit: How many jobs may wait or be worked on at once, default 5 (the service has 5, 10 or 15, by
             plan); None for any number.
         workers: How many are worked on at once, first in, first out.
-        balance: The money of the account, in USD.
-        price: What an image costs, from acceptance on; this one is made up.
+        balance: The money of the account, in USD, default 25.
+        price: What an image costs, from acceptance on; default 0.01, which is made up.
         unsafe_words: With one of them in the prompt, the safety checker withholds the images.
-        image_life: Seconds after which an image's URL answers 404.
+        image_life: Seconds after which an image's URL answers 404, default 86400: a day.
         webhook_hosts: Hosts beside this machine that webhooks may be posted to.
         webhook_transport: The httpx transport that webhooks go through, to any host: with
             `httpx.WSGITransport(app)` or `httpx.ASGITransport(app)` they reach an application in this process.
-        retention: How many jobs, submissions and webhooks are remembered; jobs that are not done
-            yet always are.
+        retention: How many jobs, submissions and webhooks are remembered, default 1000; jobs that are not
+            done yet always are.
         clock: A `VirtualClock`, which the simulator's clients then live by, or a function that
             tells the time in seconds.
         seed: Decides the seeds of jobs that were sent without one.
