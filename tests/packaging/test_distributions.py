@@ -131,7 +131,8 @@ def test_the_sdist_has_what_a_build_needs_and_no_more(built: Distributions) -> N
 def test_an_index_would_take_both(built: Distributions) -> None:
     """`twine check --strict`: the description renders, and nothing is missing."""
     assert built.sdist
-    command = [sys.executable, "-m", "twine", "--no-color", "check", "--strict", built.wheel, built.sdist]
+    files = (str(built.wheel), str(built.sdist))
+    command = [sys.executable, "-m", "twine", "--no-color", "check", "--strict", *files]
     checked = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
     assert checked.stdout.count("PASSED") == 2

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from email.message import Message
 from pathlib import Path
 
@@ -86,7 +87,7 @@ class Environment:
         return self.run("python", *(("-W", "error") if strict else ()), "-c", code, at=at, status=status)
 
     def _pip(self, *words: str) -> str:
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", self.python]
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(self.python)]
         return _told([*pip, *words], at=self.folder, environment=ENVIRONMENT, errors=False)
 
 
@@ -104,7 +105,7 @@ def copy_tracked(target: Path) -> Path:
 def build(source: Path, target: Path, *kinds: str, source_url: str = "") -> Distributions:
     """Build as `make build` does: an sdist and from that a wheel, or what `kinds` say."""
     environment = {**ENVIRONMENT, "SOURCE_DATE_EPOCH": EPOCH, "SOURCE_URL": source_url}
-    command = [sys.executable, "-m", "build", "--outdir", target, *kinds, source]
+    command = [sys.executable, "-m", "build", "--outdir", str(target), *kinds, str(source)]
     _told(command, at=source.parent, environment=environment)
     (wheel,) = target.glob("*.whl")
     return Distributions(wheel, next(target.glob("*.tar.gz"), None))
@@ -119,7 +120,7 @@ def environment(folder: Path, *requirements: str | Path, service: str = "") -> E
 
 
 def _told(
-    command: list[str | Path], *, at: Path, environment: dict[str, str], status: int = 0, errors: bool = True
+    command: Sequence[str | Path], *, at: Path, environment: dict[str, str], status: int = 0, errors: bool = True
 ) -> str:
     """Run a command; return what it said. A wrong exit code fails with all of that."""
     ended = subprocess.run(command, cwd=at, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False)
