@@ -63,9 +63,9 @@ class Batch:
 
     - `limit`: how many requests the account may have queued: 5, 10 or 15 by plan (vendor docs, rate limits
       page), from 1 to 1000; of all machines together. Default: that of the database, else 5.
-    - `template` (`{index:05d}-{seed}.png`) names the images: a path below `output` with the fields `index` (the row's number, from 1), `seed`,
-      `name`, `job_id`, `op`, `model`, and `image` (its place among those of its row, from 0), each with a width if
-      you like, as in `{index:05d}`. `metadata` writes into them how they were made.
+    - `template` (`{index:05d}-{seed}.png`) names the images: a path below `output` with the fields `index` (the
+      row's number, from 1), `seed`, `name`, `job_id`, `op`, `model`, and `image` (its place among those of its row,
+      from 0), each with a width if you like, as in `{index:05d}`. `metadata` writes into them how they were made.
     - `defaults`: fields (and `op`) of every row that does not give its own. `format`: jsonl, csv or lines, where
       the file's name does not say. `strict` checks rows against the effective spec.
     - `batch` names one of several in a database; by default the output folder remembers its own.
