@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
 
 StrPath = str | PathLike[str]
+"""A path, as a text or an object that stands for one."""
 
 ImageT_co = TypeVar("ImageT_co", covariant=True)
 GenerationT_co = TypeVar("GenerationT_co", covariant=True)
