@@ -15,6 +15,7 @@ import modelslab_pony
 from prism_image import ROOT
 from support.packages import ENVIRONMENT, Distributions, build
 
+pytest_plugins = ["support.packaged"]
 SOURCE_URL = "https://host.example/owner/name"
 VERSION = modelslab_pony.__version__
 EXTRAS = {"aiohttp", "batch", "cli", "images", "testing", "webhooks"}

@@ -12,6 +12,7 @@ import pytest
 import modelslab_pony
 from support.packages import Environment
 
+pytest_plugins = ["support.packaged"]
 Installed = Callable[..., Environment]
 PYTEST = f"pytest=={version('pytest')}"
 

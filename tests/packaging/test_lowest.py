@@ -13,6 +13,7 @@ import pytest
 from prism_image import ROOT
 from support.packages import Environment
 
+pytest_plugins = ["support.packaged"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 BOUNDS = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
 LOWEST = sorted({re.sub(r">=([\d.]+).*", r"==\1", need) for needs in BOUNDS for need in needs})

@@ -1,4 +1,4 @@
-"""One build a session, and one environment for each set of extras."""
+"""Fixtures of tests/packaging, named there as a plugin: one build a session, one environment for each set of extras."""
 
 from __future__ import annotations
 
