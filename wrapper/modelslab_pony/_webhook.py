@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 from attrs import field, frozen
 
@@ -28,7 +28,7 @@ MESSAGE_KEPT = 500
 # An id is asked about, stands in logs and may stand in a path: it is what ids are made of, no more.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
 _NUMERAL = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-_ENDS = {"success": "success", "failed": "failed", "error": "failed"}
+_ENDS: Mapping[str, Literal["success", "failed"]] = {"success": "success", "failed": "failed", "error": "failed"}
 
 
 @frozen(kw_only=True)
@@ -52,7 +52,7 @@ class WebhookEvent:
     """The body as it came."""
 
     @property
-    def claimed_end(self) -> str | None:
+    def claimed_end(self) -> Literal["success", "failed"] | None:
         """How the job is said to have ended: `success` or `failed`; None if it is not said to have."""
         return _ENDS.get(self.status)
 

@@ -166,11 +166,11 @@ class AsyncPonyClient:
         """Same as `PonyClient.submit`, awaited."""
         return await self._submitted(request)
 
-    def job(self, job_id: JobId) -> AsyncJob:
+    def job(self, job_id: JobId | None) -> AsyncJob:
         """Same as `PonyClient.job`."""
         return AsyncJob(self, Snapshot(status="processing", id=checked_id(job_id)))
 
-    async def fetch(self, job_id: JobId) -> AsyncJobStatus:
+    async def fetch(self, job_id: JobId | None) -> AsyncJobStatus:
         """Same as `PonyClient.fetch`, awaited."""
         return await self.job(job_id).refresh()
 

@@ -200,14 +200,15 @@ class PonyClient:
         flow = _flow.submit(self._context, request, sent)
         return Job(self, self._run(flow, prepared=prepared), prepared)
 
-    def job(self, job_id: JobId) -> Job:
+    def job(self, job_id: JobId | None) -> Job:
         """Return a job by its id, also one of another process. Asks nothing yet.
 
-        Raises `InvalidRequestError` for what cannot be an id: neither an integer nor a text.
+        Raises `InvalidRequestError` for what cannot be an id: neither an integer nor a text. None is one of those; it may
+        be given so that `pony.job(job.id)` needs no check of its own: few successes come without an id.
         """
         return Job(self, Snapshot(status="processing", id=checked_id(job_id)))
 
-    def fetch(self, job_id: JobId) -> JobStatus:
+    def fetch(self, job_id: JobId | None) -> JobStatus:
         """Ask where a job stands.
 
         Raises `NotFoundError` for an id that the service does not know, `TransportError`, or another

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
 from typing import Any, TypeVar
 
-from modelslab_pony.batch._batch import Batch
+from modelslab_pony.batch import _names
+from modelslab_pony.batch._batch import Batch, Rows
 from modelslab_pony.batch._events import BatchEvent, OnEvent
 from modelslab_pony.batch._outcome import BatchResult, BatchStatus, Status
+from modelslab_pony.batch._rows import Format
+from modelslab_pony.batch._work import Connect
 
 T = TypeVar("T")
 
@@ -18,8 +22,40 @@ T = TypeVar("T")
 class AsyncBatch:
     """Same as `Batch`, awaited. It takes the same arguments."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        self._batch = Batch(*arguments, **options)
+    def __init__(
+        self,
+        output: str | PathLike[str],
+        rows: Rows | None = None,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        database: str | None = None,
+        batch: str | None = None,
+        limit: int | None = None,
+        template: str = _names.DEFAULT_TEMPLATE,
+        metadata: bool = True,
+        strict: bool = True,
+        defaults: Mapping[str, Any] | None = None,
+        format: Format | None = None,
+        connect: Connect | None = None,
+        axes: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._batch = Batch(
+            output,
+            rows,
+            api_key=api_key,
+            base_url=base_url,
+            database=database,
+            batch=batch,
+            limit=limit,
+            template=template,
+            metadata=metadata,
+            strict=strict,
+            defaults=defaults,
+            format=format,
+            connect=connect,
+            axes=axes,
+        )
         # Not the loop's own threads: those may all be busy, with this very batch's application.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pony-batch")
         self._open: Iterator[BatchResult] | None = None

@@ -7,7 +7,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from unittest import mock
 
 import httpx
@@ -16,23 +16,38 @@ from modelslab_pony import _connections, _http
 from modelslab_pony._settings import DEFAULT_BASE_URL
 from modelslab_pony.async_client import AsyncPonyClient
 from modelslab_pony.client import PonyClient
+from modelslab_pony.policies import PollPolicy, RetryPolicy
 from modelslab_pony.testing._clock import VirtualClock
 
 if TYPE_CHECKING:
     from modelslab_pony.testing._simulator import Simulator
 
 C = TypeVar("C", PonyClient, AsyncPonyClient)
+
+
+class ClientOptions(TypedDict, total=False):
+    """The keywords of both clients, but for `http_client`."""
+
+    api_key: str | None
+    base_url: str | None
+    poll: PollPolicy
+    retry: RetryPolicy
+    timeout: float | httpx.Timeout | None
+    max_in_flight: int
+    strict: bool
+
+
 KEY = "simulator-key"
 """What the simulator's clients send."""
 
 
-def client(simulator: Simulator, options: dict[str, Any]) -> PonyClient:
+def client(simulator: Simulator, options: ClientOptions) -> PonyClient:
     """Return a blocking client."""
     inner = httpx.Client(transport=simulator.transport(), timeout=_http.DEFAULT_TIMEOUT)
     return _owning(simulator, PonyClient(**_defaults(options), http_client=inner))
 
 
-def async_client(simulator: Simulator, options: dict[str, Any]) -> AsyncPonyClient:
+def async_client(simulator: Simulator, options: ClientOptions) -> AsyncPonyClient:
     """Return one to be awaited."""
     inner = httpx.AsyncClient(transport=simulator.transport(), timeout=_http.DEFAULT_TIMEOUT)
     return _owning(simulator, AsyncPonyClient(**_defaults(options), http_client=inner))
@@ -92,6 +107,6 @@ def _owning(simulator: Simulator, client: C) -> C:
     return client
 
 
-def _defaults(options: dict[str, Any]) -> dict[str, Any]:
+def _defaults(options: ClientOptions) -> ClientOptions:
     # Not from the environment, which may name another service.
     return {"base_url": DEFAULT_BASE_URL, **options}

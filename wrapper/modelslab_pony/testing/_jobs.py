@@ -70,7 +70,7 @@ class SimulatedJob:
         """How many images it has."""
         return int(self.field("samples"))  # 1.0 is an integer to JSON Schema
 
-    def status(self, now: float) -> str:
+    def status(self, now: float) -> Literal["queued", "processing", "success", "failed"]:
         """Return queued, processing, or its outcome."""
         return "queued" if now < self.started_at else "processing" if now < self.ready_at else self.outcome
 

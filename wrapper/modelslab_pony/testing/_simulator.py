@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 
 import httpx
 from attrs import evolve, frozen
@@ -316,7 +316,7 @@ class Simulator:
 
         return server.asgi(self)
 
-    def client(self, **options: Any) -> PonyClient:
+    def client(self, **options: Unpack[_clients.ClientOptions]) -> PonyClient:
         """Return a client of this simulator; with a `VirtualClock`, its sleeps take no time.
 
         Keywords are those of `PonyClient` but for `http_client`. Its key is the one that the simulator
@@ -324,7 +324,7 @@ class Simulator:
         """
         return _clients.client(self, {"api_key": self._client_key, **options})
 
-    def async_client(self, **options: Any) -> AsyncPonyClient:
+    def async_client(self, **options: Unpack[_clients.ClientOptions]) -> AsyncPonyClient:
         """Same as `client`, for `AsyncPonyClient`."""
         return _clients.async_client(self, {"api_key": self._client_key, **options})
 
