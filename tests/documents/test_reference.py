@@ -32,6 +32,8 @@ from modelslab_pony import (
     webhooks,
 )
 from modelslab_pony.batch import _batch, _names, _store
+from modelslab_pony.cli import _app
+from modelslab_pony.cli._batch import app as _batch_app
 from modelslab_pony.cli._exits import _CODES, exit_code
 from modelslab_pony.requests import KINDS, Request, spec_fields
 from modelslab_pony.samplers import SAMPLERS
@@ -393,6 +395,18 @@ def test_the_page_of_the_command_has_every_code() -> None:
     """Of errors; the others are in words."""
     shown = {kind: int(cells[0]) for cells in rows("command.md", "| code |") if (kind := error_of(cells[1]))}
     assert shown == _CODES
+
+
+def test_the_page_of_the_command_has_every_command() -> None:
+    """Those of `pony batch`, too, and none that is gone."""
+    shown = {re.sub(r" [A-Z-].*", "", cells[0].strip("`")) for cells in rows("command.md", "| command |")}
+    known: set[str] = set()
+    for typer_app, above in ((_app.app, "pony"), (_batch_app, "pony batch")):
+        names = [
+            command.name or command.callback.__name__ for command in typer_app.registered_commands if command.callback
+        ]
+        known |= {f"{above} {name}" for name in names}
+    assert shown == known
 
 
 def test_the_page_of_samplers_has_each_with_what_it_sets() -> None:
