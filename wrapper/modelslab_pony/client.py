@@ -203,8 +203,8 @@ class PonyClient:
     def job(self, job_id: JobId | None) -> Job:
         """Return a job by its id, also one of another process. Asks nothing yet.
 
-        Raises `InvalidRequestError` for what cannot be an id: neither an integer nor a text. None is one of those; it may
-        be given so that `pony.job(job.id)` needs no check of its own: few successes come without an id.
+        Raises `InvalidRequestError` for what cannot be an id: neither an integer nor a text. So does None,
+        which type checkers let pass, since `job.id` and `error.job_id` may be it.
         """
         return Job(self, Snapshot(status="processing", id=checked_id(job_id)))
 
