@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -89,7 +90,7 @@ def check_installed(arguments: list[str]) -> None:
     wanted = [word for word in arguments[1:] if not word.startswith("-")]
     assert arguments[0] == "install"
     for word in wanted:
-        found = re.fullmatch(r"modelslab-pony(?:\[([\w,]+)\])?", word)
+        found = re.fullmatch(r"(?:modelslab-pony|\.)(?:\[([\w,]+)\])?", word)
         assert found or word in {"uvicorn", "fastapi", "pytest"}, word
         assert set(((found and found[1]) or "").split(",")) <= extras | {""}, word
 
@@ -97,6 +98,11 @@ def check_installed(arguments: list[str]) -> None:
 def check_made(arguments: list[str]) -> None:
     """What `make` is asked for is a target, and one that is run: by `make test`, by CI, or elsewhere, as said above."""
     subprocess.run(["make", "-n", *arguments], cwd=ROOT, capture_output=True, check=True)
+    if arguments == ["regenerate", "SPEC=openapi.json"]:  # what is there already: nothing is written
+        command = [sys.executable, str(ROOT / "scripts" / "regenerate.py")]
+        environment = {**os.environ, "SPEC": "openapi.json"}
+        said = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (said.returncode, "no change" in said.stdout) == (0, True), said.stdout + said.stderr
     wanted = {word for word in arguments if not word.startswith("-") and "=" not in word}
     assert wanted <= run_by_ci() | set(ELSEWHERE), arguments
 
