@@ -56,7 +56,7 @@ def prism(spec: Path, upstream: str, log: Path) -> Iterator[str]:
         free.bind((HOST, 0))
         port: int = free.getsockname()[1]
     command = [node, str(PRISM), "proxy", str(spec), upstream, "--errors", "--host", HOST, "--port", str(port)]
-    with log.open("wb") as file, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file) as run:  # noqa: S603 - likewise
+    with log.open("wb") as file, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file) as run:  # noqa: S603 - a fixed command
         try:
             wait_for(port, run, log)
             yield f"http://{HOST}:{port}"
