@@ -110,7 +110,8 @@ class _Request:
     seed: int | None = _field(None, "integer", optional=True)
     """The same seed gives the same image; None, the default, for a random one, which the result tells."""
     scheduler: str = _field("DPMSolverMultistepScheduler", "text", min_length=1)
-    """The service's name of a scheduler, as a text; `sampler` takes the names that people know."""
+    """The service's name of a scheduler, default `DPMSolverMultistepScheduler`; `sampler` takes the names that people
+    know."""
     use_karras_sigmas: bool | None = _field(None, "flag", spec_default=True, optional=True)
     """Whether noise levels are those of Karras et al. None, the default: yes (as in the spec) for the schedulers that
     honour it, no for the others (vendor docs, Pony scheduler page)."""
@@ -146,11 +147,13 @@ class TextToImage(_Request):
 
     prompt: str = field(metadata=_rule("text", min_length=1))
     """What the image shows; not empty."""
-    width: int = _field(1024, "integer", minimum=1024, maximum=2048, multiple_of=8)
+    width: int = field(default=1024, kw_only=True, metadata=_rule("integer", minimum=1024, maximum=2048, multiple_of=8))
     """Pixels, 1024 to 2048, divisible by 8, default 1024."""
-    height: int = _field(1024, "integer", minimum=1024, maximum=2048, multiple_of=8)
+    height: int = field(
+        default=1024, kw_only=True, metadata=_rule("integer", minimum=1024, maximum=2048, multiple_of=8)
+    )
     """Pixels, 1024 to 2048, divisible by 8, default 1024."""
-    num_inference_steps: int = _field(30, "integer", minimum=20, maximum=50)
+    num_inference_steps: int = field(default=30, kw_only=True, metadata=_rule("integer", minimum=20, maximum=50))
     """Denoising steps, 20 to 50, default 30."""
 
 
@@ -171,17 +174,21 @@ class ImageToImage(_Request):
     """What the image shows; not empty."""
     init_image: ImageSource = field(metadata=_rule("image"), repr=_short)
     """The image to begin with: an http(s) URL, a path, the bytes of a file, or a PIL image; at most 5 MB."""
-    strength: float = _field(0.7, "number", minimum=0, maximum=1)
+    strength: float = field(default=0.7, kw_only=True, metadata=_rule("number", minimum=0, maximum=1))
     """How much of the first image is given up, 0 to 1, default 0.7."""
-    width: int | None = _field(
-        None, "integer", minimum=1024, maximum=2048, multiple_of=8, spec_default=2048, optional=True
+    width: int | None = field(
+        default=None,
+        kw_only=True,
+        metadata=_rule("integer", minimum=1024, maximum=2048, multiple_of=8, spec_default=2048, optional=True),
     )
     """Pixels, 1024 to 2048, divisible by 8. None: nearest to a local init_image's, else 2048."""
-    height: int | None = _field(
-        None, "integer", minimum=1024, maximum=2048, multiple_of=8, spec_default=2048, optional=True
+    height: int | None = field(
+        default=None,
+        kw_only=True,
+        metadata=_rule("integer", minimum=1024, maximum=2048, multiple_of=8, spec_default=2048, optional=True),
     )
     """Pixels, 1024 to 2048, divisible by 8. None: nearest to a local init_image's, else 2048."""
-    num_inference_steps: int = _field(30, "integer", minimum=20, maximum=50)
+    num_inference_steps: int = field(default=30, kw_only=True, metadata=_rule("integer", minimum=20, maximum=50))
     """Denoising steps, 20 to 50, default 30."""
 
 
@@ -204,17 +211,21 @@ class Inpaint(_Request):
     """The image to paint in: an http(s) URL, a path, the bytes of a file, or a PIL image; at most 5 MB."""
     mask_image: ImageSource = field(metadata=_rule("image"), repr=_short, kw_only=True)
     """The mask, in any form that init_image takes; it marks the part to be painted anew."""
-    strength: float = _field(0.7, "number", minimum=0, maximum=1)
+    strength: float = field(default=0.7, kw_only=True, metadata=_rule("number", minimum=0, maximum=1))
     """How much of what was there is given up, 0 to 1, default 0.7."""
-    width: int | None = _field(
-        None, "integer", minimum=512, maximum=1024, multiple_of=8, spec_default=512, optional=True
+    width: int | None = field(
+        default=None,
+        kw_only=True,
+        metadata=_rule("integer", minimum=512, maximum=1024, multiple_of=8, spec_default=512, optional=True),
     )
     """Pixels, 512 to 1024, divisible by 8. None: nearest to a local init_image's, else 512."""
-    height: int | None = _field(
-        None, "integer", minimum=512, maximum=1024, multiple_of=8, spec_default=512, optional=True
+    height: int | None = field(
+        default=None,
+        kw_only=True,
+        metadata=_rule("integer", minimum=512, maximum=1024, multiple_of=8, spec_default=512, optional=True),
     )
     """Pixels, 512 to 1024, divisible by 8. None: nearest to a local init_image's, else 512."""
-    num_inference_steps: int = _field(21, "integer", minimum=1, name="steps")
+    num_inference_steps: int = field(default=21, kw_only=True, metadata=_rule("integer", minimum=1, name="steps"))
     """Denoising steps, at least 1, default 21; sent as `steps`."""
 
 
