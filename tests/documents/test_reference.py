@@ -1,7 +1,6 @@
 """The docstrings of the public face: one for each name, and true as far as a program can tell.
 
-They are read as the site reads them, by griffe, which also finds the texts under fields; what they name is looked up in
-the classes themselves.
+What they name is looked up in the classes themselves, what they count in the constants.
 """
 
 from __future__ import annotations
@@ -9,15 +8,11 @@ from __future__ import annotations
 import builtins
 import importlib
 import re
-from collections.abc import Iterator, Mapping
-from functools import cache
-from types import ModuleType
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
-import griffe
 import pytest
-from attrs import frozen
 
 from modelslab_pony import (
     _classify,
@@ -27,94 +22,18 @@ from modelslab_pony import (
     _settings,
     _uploads,
     _webhook,
-    errors,
     requests,
     webhooks,
 )
 from modelslab_pony.batch import _batch, _names, _store
-from modelslab_pony.cli import _app
-from modelslab_pony.cli._batch import app as _batch_app
-from modelslab_pony.cli._exits import _CODES, exit_code
 from modelslab_pony.requests import KINDS, Request, spec_fields
-from modelslab_pony.samplers import SAMPLERS
 from modelslab_pony.testing import _core, _options, _simulator
 from prism_image import ROOT
+from support.face import MODULES, Documented, exported, face
 
-MODULES = [
-    *("modelslab_pony", "modelslab_pony.errors", "modelslab_pony.policies", "modelslab_pony.recipes"),
-    *("modelslab_pony.requests", "modelslab_pony.results", "modelslab_pony.samplers", "modelslab_pony.webhooks"),
-    *("modelslab_pony.batch", "modelslab_pony.testing", "modelslab_pony.testing.faults"),
-    *("modelslab_pony.testing.plugin", "modelslab_pony.testing.server"),
-]
-REFERENCE = ROOT / "docs" / "reference"
-OWN_WORDS = {
-    "modelslab_pony.__version__",
-    *(f"modelslab_pony.recipes.{name}" for name in ("parse", "recipe_of", "recipe_of_meta", "writer")),
-    *(f"modelslab_pony.requests.{name}" for name in ("RULE", "is_request", "refused", "spec_fields")),
-    *(f"modelslab_pony.results.{name}" for name in ("AsyncLoader", "Loader", "StrPath")),
-}
-"""What this package's own modules say to each other; it needs no place on a page."""
 NAMED = re.compile(r"`((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(?:\(.*?\))?`")
 ERROR = re.compile(r"`(\w+)`")
 DEFAULT = re.compile(r"\b[Dd]efault:? (`[^`]+`|\"[^\"]*\"|\d[\d,.]*\d|\d|True|False|None)( MiB)?")
-
-
-@frozen
-class Documented:
-    """A public name, and what is said of it."""
-
-    path: str
-    """Where it is defined."""
-    text: str
-    thing: Any
-    """The class, function or value; of a field, the class that it is of."""
-
-
-@cache
-def package() -> Any:
-    return griffe.load("modelslab_pony", search_paths=[ROOT / "wrapper"], resolve_aliases=True, allow_inspection=False)
-
-
-def exported(module: ModuleType) -> list[str]:
-    """Return a module's public names: those of `__all__`, else what it defines itself without an underscore."""
-    if hasattr(module, "__all__"):
-        return list(module.__all__)
-    read = package()[module.__name__.partition(".")[2]]
-    generic = {name for name, value in vars(module).items() if type(value).__name__ == "TypeVar"}
-    return [
-        name for name, found in read.members.items() if not (name.startswith("_") or found.is_alias or name in generic)
-    ]
-
-
-def members(kind: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the public members of a class as griffe reads it, those of its own bases included."""
-    for name, member in kind.all_members.items():
-        if not name.startswith("_"):
-            yield name, member.final_target if member.is_alias else member
-
-
-def said(read: Any) -> str:
-    return read.docstring.value if read.docstring else ""
-
-
-@cache
-def face() -> Mapping[str, Documented]:
-    """Return everything public, once each."""
-    found: dict[str, Documented] = {}
-    for name in MODULES:
-        module = importlib.import_module(name)
-        read = package()[name.partition(".")[2]] if "." in name else package()
-        found[name] = Documented(name, said(read), module)
-        for public in exported(module):
-            member = read.members[public]
-            member = member.final_target if member.is_alias else member
-            thing = getattr(module, public)
-            found[member.path] = Documented(member.path, said(member), thing)
-            if member.is_class:
-                for part, inner in members(member):
-                    path = f"{member.path}.{part}"
-                    found[path] = Documented(path, said(inner), thing)
-    return found
 
 
 def test_everything_public_has_a_docstring() -> None:
@@ -351,89 +270,3 @@ def test_limits_are_those_of_the_code(path: str, words: str, number: float | Non
 def test_the_template_of_a_batch_is_the_one_that_is_shown() -> None:
     """A default that is no number."""
     assert f"`template` (`{_names.DEFAULT_TEMPLATE}`)" in face()["modelslab_pony.batch._batch.Batch"].text
-
-
-# --- tables of the pages -----------------------------------------------------------------------------------
-
-
-def rows(page: str, heading: str) -> list[list[str]]:
-    """Return the cells of the table that begins with a heading."""
-    text = (REFERENCE / page).read_text("utf-8")
-    lines = text[text.index(heading) :].split("\n\n", 1)[0].splitlines()[2:]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-
-
-def error_of(cell: str) -> type[errors.PonyError] | None:
-    found = re.fullmatch(r"\[`(\w+)`\]\[modelslab_pony\.errors\.(\w+)\]", cell)
-    assert found is None or found[1] == found[2]
-    return getattr(errors, found[1]) if found else None
-
-
-def test_the_page_of_errors_has_each_with_its_code() -> None:
-    """And the attributes that a class adds to those of its parents."""
-    kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.PonyError)}
-    shown = {error_of(cells[0]): cells for cells in rows("errors.md", "| error |")}
-    assert shown.keys() == kinds
-    for kind, (_, code, _, own) in shown.items():
-        assert kind is not None
-        assert int(code) == exit_code(kind("said")), kind
-        added = {name for name in kind.__annotations__ if "__annotations__" in vars(kind)}
-        added |= {name for name, value in vars(kind).items() if isinstance(value, property)}
-        assert set(re.findall(r"`(\w+)`", own)) == added, kind
-
-
-def test_the_tree_on_the_page_is_that_of_the_module() -> None:
-    """Name by name."""
-    branch = re.compile(r"^([│ ├└─]*)(\w+)(?: \((\w+)\))?", re.MULTILINE)
-    text = (REFERENCE / "errors.md").read_text("utf-8")
-    page = re.findall(r"```text\n(.*?)```", text, re.DOTALL)[0]
-    drawn = (errors.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0]
-    assert branch.findall(page) == branch.findall(drawn)
-
-
-def test_the_page_of_the_command_has_every_code() -> None:
-    """Of errors; the others are in words."""
-    shown = {kind: int(cells[0]) for cells in rows("command.md", "| code |") if (kind := error_of(cells[1]))}
-    assert shown == _CODES
-
-
-def test_the_page_of_the_command_has_every_command() -> None:
-    """Those of `pony batch`, too, and none that is gone."""
-    shown = {re.sub(r" [A-Z-].*", "", cells[0].strip("`")) for cells in rows("command.md", "| command |")}
-    known: set[str] = set()
-    for typer_app, above in ((_app.app, "pony"), (_batch_app, "pony batch")):
-        names = [
-            command.name or command.callback.__name__ for command in typer_app.registered_commands if command.callback
-        ]
-        known |= {f"{above} {name}" for name in names}
-    assert shown == known
-
-
-def test_the_page_of_samplers_has_each_with_what_it_sets() -> None:
-    """In their order."""
-    shown = [tuple(cells) for cells in rows("samplers.md", "| sampler |")]
-    assert shown == [
-        (
-            name,
-            f"`{sampler.scheduler.removesuffix('Scheduler')}`",
-            f"`{sampler.algorithm_type}`" if sampler.algorithm_type else "none",
-            "yes" if sampler.use_karras_sigmas else "no",
-        )
-        for name, sampler in SAMPLERS.items()
-    ]
-
-
-def test_every_public_name_is_on_a_page() -> None:
-    """By itself, or with its module."""
-    text = "\n".join(path.read_text("utf-8") for path in REFERENCE.glob("*.md"))
-    shown = set(re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE))
-    absent = []
-    for name in MODULES:
-        module = importlib.import_module(name)
-        for public in exported(module):
-            thing = getattr(module, public)
-            home = getattr(thing, "__module__", name)
-            places = {name, f"{name}.{public}", f"modelslab_pony.{public}", f"{home}.{public}"}
-            if not (places & shown or isinstance(thing, ModuleType) or f"{name}.{public}" in OWN_WORDS):
-                absent.append(f"{name}.{public}")
-    assert absent == []
