@@ -54,9 +54,11 @@ def _field(default: Any, kind: str, *, shown: Callable[[Any], str] | None = None
     return field(default=default, kw_only=True, repr=shown or True, metadata=_rule(kind, **bounds))
 
 
-def _own(given: Any) -> Any:
+def _own(given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Copy what the caller may change later, or what cannot be pickled; anything else is refused later."""
-    return dict(given) if isinstance(given, Mapping) else given
+    anything: Any = given  # a type is no promise of callers
+    kept: Mapping[str, Any] = dict(anything) if isinstance(anything, Mapping) else anything
+    return kept
 
 
 def _without_path(url: object) -> str:
