@@ -299,6 +299,7 @@ def batches(path: Path) -> None:
     assert_type(batch.retry(unknown=True), int)
     assert_type(batch.output, Path)
     batch.stop()
+    batch.write_report()
     batch.results("lost")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no such status
     Batch(path, 7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no rows
     worker = Worker(path, database="postgresql://me@host/name", limit=10)
