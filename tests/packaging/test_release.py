@@ -121,7 +121,7 @@ def test_what_is_published_was_checked_before() -> None:
     assert steps == [
         "actions/checkout",
         "actions/setup-python",
-        "python scripts/release_notes.py ${TAG:+"$TAG"} | tee notes.md",
+        'python scripts/release_notes.py ${TAG:+"$TAG"} | tee notes.md',
         "make test PRISM=npm",
         "make build",
         "actions/upload-artifact",
