@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -190,6 +191,7 @@ def test_an_application_is_tested(tmp_path: Path) -> None:
 @runs("contract_tests_in_ci/covers.py", "contract_tests_in_ci/tests/test_contract.py")
 @runs("contract_tests_in_ci/tests/conftest.py", "contract_tests_in_ci/tests/__init__.py")
 @runs("contract_tests_in_ci/pyproject.toml")
+@pytest.mark.usefixtures("_nothing_runs_on")
 def test_an_application_is_held_to_the_spec(tmp_path: Path) -> None:
     """Its contract tests pass, through the Prism that is locked here; and it makes pictures without Prism."""
     place = copied("contract_tests_in_ci", tmp_path)
@@ -202,6 +204,14 @@ def test_an_application_is_held_to_the_spec(tmp_path: Path) -> None:
     assert [size(place / name) for name in done.stdout.split()] == [(1024, 1536), (1024, 1024), (1536, 2048)]
 
 
+@pytest.fixture
+def _nothing_runs_on(tmp_path: Path) -> Iterator[None]:
+    """No process that a project began outlives its tests."""
+    yield
+    listed = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
+    assert [line for line in listed.splitlines() if f"{tmp_path}{os.sep}" in line] == []
+
+
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
@@ -211,13 +221,14 @@ def test_an_application_is_held_to_the_spec(tmp_path: Path) -> None:
     ],
     ids=["a wrong request", "no contract", "no Prism"],
 )
+@pytest.mark.usefixtures("_nothing_runs_on")
 def test_a_broken_contract_fails(broken: tuple[str, str], said: str, tmp_path: Path) -> None:
     """An application whose request leaves the spec, a Prism that only warns, one that does not start."""
     place = copied("contract_tests_in_ci", tmp_path)
     (place / "node_modules").symlink_to(ROOT / "node_modules", target_is_directory=True)
     (changed,) = [path for path in place.rglob("c*.py") if broken[0] in path.read_text("utf-8")]
     changed.write_text(changed.read_text("utf-8").replace(*broken), "utf-8")
-    tested = run(place, NOWHERE, "-m", "pytest", "-q")
+    tested = run(place, NOWHERE, "-m", "pytest", "-qx")
     assert tested.returncode == 1
     assert re.search(said, tested.stdout, re.DOTALL | re.IGNORECASE), tested.stdout
 

