@@ -44,6 +44,26 @@ def test_in_a_folder_the_file_is_named_after_the_url(
     assert colour.play(save_to(tmp_path), service.answers("success", PNG), clock) == tmp_path / "a1-0.png"
 
 
+def test_a_text_that_ends_as_a_folder_is_one(
+    colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path
+) -> None:
+    """`save("new/")`: the folder is made, where there is none, and the file is named after the URL."""
+    folder = tmp_path / "new" / "inner"
+    assert colour.play(save_to(f"{folder}/"), service.answers("success", PNG), clock) == folder / "a1-0.png"
+
+
+def test_a_folder_that_is_a_file_is_refused(
+    colour: Colour, service: Service, clock: VirtualClock, tmp_path: Path
+) -> None:
+    """`save("a.txt/", overwrite=True)` replaces no file."""
+    file = tmp_path / "a.txt"
+    file.write_text("mine", "utf-8")
+    with pytest.raises(errors.DownloadError, match=r"a\.txt") as raised:
+        colour.play(save_to(f"{file}/", overwrite=True), service.answers("success", PNG), clock)
+    assert file.read_text("utf-8") == "mine"
+    assert (raised.value.is_local, raised.value.job_id) == (True, 70010001)
+
+
 def test_an_image_called_text_is_an_image(colour: Colour, service: Service, clock: VirtualClock) -> None:
     """The CDN's content type is not believed."""
     labelled = httpx.Response(200, content=PNG, headers={"content-type": "text/plain"})

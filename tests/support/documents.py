@@ -106,6 +106,7 @@ class Reader:
         """Do what one block says. Raises `AssertionError` with what was said, if it fails."""
         if block.title is not None:
             path = self.folder / block.title
+            assert not path.resolve().is_relative_to(ROOT), f"{block.title} would be written into the checkout itself"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self._here(block.text), "utf-8")
         elif block.is_test:

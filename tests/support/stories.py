@@ -15,7 +15,7 @@ def read(pony: Any) -> Generator[Any, Any, Any]:
     return (yield generation.images[0].read())
 
 
-def save_to(path: Path, **options: Any) -> Story:
+def save_to(path: Path | str, **options: Any) -> Story:
     """Make an image, and save it."""
 
     def story(pony: Any) -> Generator[Any, Any, Any]:

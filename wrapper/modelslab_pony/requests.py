@@ -128,8 +128,8 @@ class _Request:
     """Comes back in the webhook; None, the default, for none. The service finds no job by it and does not keep it
     unique."""
     sampler: str | None = field(default=None, kw_only=True)
-    """A name of `samplers.SAMPLERS`, in any case; sets scheduler, algorithm_type and use_karras_sigmas, and is refused
-    beside others of those. None, the default: those three as they are."""
+    """A name of `samplers.SAMPLERS`, in any case; sets scheduler, algorithm_type and, unless that is given,
+    use_karras_sigmas; refused beside what contradicts it. None, the default: those three as they are."""
     extra: Mapping[str, Any] = field(factory=dict, kw_only=True, converter=_own)
     """Fields that the spec does not know, by name, sent as they are; neither `key` nor a field of this class."""
 

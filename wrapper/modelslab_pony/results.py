@@ -7,6 +7,7 @@ itself, so attrs writes its methods only for them: a class takes as long as a mo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from os import PathLike
@@ -99,13 +100,13 @@ class Image(_Image):
     def save(self, path: StrPath, *, overwrite: bool = False, metadata: bool = True) -> Path:
         """Download the file to `path`; it is there whole or not at all.
 
-        `path` is a file, or an existing folder in which the file is named after its URL, with a
-        number if that name is taken. Missing parent folders are made. A file that exists is kept,
-        and the call refused, unless `overwrite`. With `metadata`, PNG, JPEG and WebP files hold
-        their `recipe`; the picture itself stays as it came. Returns the path of the file. Raises
-        `DownloadError`, and `InvalidRequestError` for what is no path.
+        `path` is a file, or a folder in which the file is named after its URL, with a number if that
+        name is taken: one that exists, or a text that ends with a slash. Missing folders are made. A
+        file that exists is kept, and the call refused, unless `overwrite`. With `metadata`, PNG, JPEG
+        and WebP files hold their `recipe`; the picture itself stays as it came. Returns the path of
+        the file. Raises `DownloadError`, and `InvalidRequestError` for what is no path.
         """
-        return self._loader._store(self, _path(path), overwrite=overwrite, metadata=metadata)
+        return self._loader._store(self, _path(path, self), overwrite=overwrite, metadata=metadata)
 
     def to_pil(self) -> PilImage:
         """Download the picture as an image of Pillow, which the extra `images` brings.
@@ -150,7 +151,7 @@ class AsyncImage(_Image):
 
     async def save(self, path: StrPath, *, overwrite: bool = False, metadata: bool = True) -> Path:
         """Same as `Image.save`, awaited."""
-        return await self._loader._store(self, _path(path), overwrite=overwrite, metadata=metadata)
+        return await self._loader._store(self, _path(path, self), overwrite=overwrite, metadata=metadata)
 
     async def to_pil(self) -> PilImage:
         """Same as `Image.to_pil`, awaited."""
@@ -259,12 +260,19 @@ class AsyncJobStatus(_JobStatus[AsyncGeneration]):
         return cls(**_standing(snapshot), generation=generation)
 
 
-def _path(given: Any) -> Path:
+def _path(given: Any, image: _Image) -> Path:
     try:
-        return Path(given)
+        path = Path(given)
     except TypeError:
         message = f"must be a path, not {shown(given)}"
         raise InvalidRequestError(f"path {message}", errors={"path": [message]}) from None
+    if os.fspath(given).endswith(("/", os.sep)):  # which a `Path` forgets
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as fault:
+            said = f"cannot make the folder {given!r}: {fault}"
+            raise DownloadError(said, url=image.url, job_id=image.job_id, is_local=True) from None
+    return path
 
 
 def _opened(image: Image | AsyncImage, content: bytes) -> PilImage:
