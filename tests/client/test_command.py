@@ -17,7 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from modelslab_pony import PonyClient
-from modelslab_pony.cli import _app, _client
+from modelslab_pony.cli import _app, _client, _terminal
 from modelslab_pony.testing import Simulator, VirtualClock
 from support.both import KEY
 
@@ -224,6 +224,7 @@ def test_a_live_line_does_not_mix_with_the_paths(
     """With standard error a terminal and standard output a pipe, the pipe gets the path alone."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_client, "connect", simulator.client)
+    monkeypatch.setattr(_terminal, "is_live", lambda _: True)
     result = CliRunner().invoke(_app.app, ["text2img", "x"], env={"COLUMNS": "500", "FORCE_COLOR": "1"})
     assert result.stdout == "70010001-0.png\n"
     assert "\x1b[" in result.stderr

@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command; say what to install where its libraries are missing."""
     try:
-        from modelslab_pony.cli._app import app  # noqa: PLC0415 - a missing extra is told here
+        from modelslab_pony.cli import _start  # noqa: PLC0415 - a missing extra is told here
     except ModuleNotFoundError as error:
         if error.name not in {"rich", "typer"}:
             raise
@@ -14,4 +14,4 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:  # nothing was begun
         sys.exit(130)
-    app()
+    _start.run()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from modelslab_pony.cli import _client, _signals
+from modelslab_pony.cli import _client, _complete, _signals
 from modelslab_pony.cli._options import JsonOption
 from modelslab_pony.cli._report import Outcome, one_line
-from modelslab_pony.client import PonyClient
 from modelslab_pony.errors import PonyError
+
+if TYPE_CHECKING:
+    from modelslab_pony.client import PonyClient
 
 
 def balance(as_json: JsonOption = False) -> None:
@@ -33,7 +35,14 @@ def queue(as_json: JsonOption = False) -> None:
 
 
 def reload(
-    model_id: Annotated[str, typer.Argument(help="The model to load; one unused for 7 days is put away.")],
+    model_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="The model to load; one unused for 7 days is put away.",
+            autocompletion=_complete.models,
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Have a model loaded, which takes about 2 minutes."""

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from typer.core import TyperGroup
 
-from modelslab_pony.cli import _client, _signals
-from modelslab_pony.cli._batch_progress import BatchProgress
+from modelslab_pony.cli import _client, _complete, _signals, _stdin, _terminal
 from modelslab_pony.cli._exits import exit_code
+from modelslab_pony.cli._help import Command, Group
 from modelslab_pony.cli._options import BareOption, StrictOption
 from modelslab_pony.cli._report import Outcome, one_line
 from modelslab_pony.errors import ConfigurationError, InvalidRequestError, PonyError
@@ -24,6 +22,7 @@ from modelslab_pony.requests import refused
 
 if TYPE_CHECKING:
     from modelslab_pony.batch import Batch, BatchResult, BatchStatus
+    from modelslab_pony.cli._batch_progress import BatchProgress
 
 INCOMPLETE = 40
 """The exit code of a batch that ended with rows that have no images: failed, unknown, or left to the next run."""
@@ -33,7 +32,7 @@ MOST_VARIANTS = 10_000
 NAMES = ("run", "compare", "status", "retry", "cancel", "gallery", "worker")
 
 
-class _RunByDefault(TyperGroup):
+class _RunByDefault(Group):
     """`pony batch INPUT` is `pony batch run INPUT`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -44,50 +43,92 @@ class _RunByDefault(TyperGroup):
 
 app = typer.Typer(
     cls=_RunByDefault,
-    help="Make images by the thousand, resumable: `pony batch prompts.jsonl -o out/`. Run it again to go on.",
+    help="""Make images by the thousand, and go on after any stop.
+
+    `pony batch prompts.jsonl -o out/` begins one, or goes on with it: run it again after whatever ended it.
+    A row that is done is not sent again.
+    """,
+    epilog="`pony batch COMMAND --help` tells a command's options. `pony batch INPUT` is `pony batch run INPUT`.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+MAKE, LOOK, AGAIN = "Make images", "See where a batch stands", "When something is left"
 
 OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder for the images, results.jsonl and index.html; made if missing.")
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="For the images, results.jsonl and index.html; made if missing.",
+        autocompletion=_complete.files,
+    ),
 ]
-FolderOption = Annotated[Path, typer.Option("--output", "-o", help="Folder of the batch.")]
+FolderOption = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the batch.", autocompletion=_complete.files),
+]
 DatabaseOption = Annotated[
     str | None,
     typer.Option(
+        metavar="URL",
         help="postgresql://USER@HOST/NAME, which several machines share; else SQLite in the output folder.",
         envvar="PONY_DATABASE",
         show_envvar=True,
     ),
 ]
 NamedOption = Annotated[
-    str | None, typer.Option("--batch", help="One of several in a database; the folder remembers its own.")
+    str | None,
+    typer.Option("--batch", metavar="NAME", help="One of several in a database; the folder remembers its own."),
 ]
 LimitOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Requests that the account may have queued: 5, 10 or 15 by plan; of all machines. [5]"),
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Requests that the account may have queued: 5, 10 or 15 by plan; of all machines. Default: 5.",
+    ),
 ]
 EventsOption = Annotated[bool, typer.Option("--json", help="Print events, one JSON document a line.")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="NAME=VALUE: a field of every row that lacks it. Repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A field of every row that lacks it. Repeatable.",
+        autocompletion=_complete.fields,
+    ),
 ]
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=MAKE)
 def run(
     rows: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[INPUT]", help="JSONL, CSV, or a prompt on each line; without it, the batch in the folder goes on."
+            metavar="INPUT",
+            help="JSONL, CSV, or a prompt on each line; - is standard input. "
+            "Without it, the batch in the folder goes on.",
+            autocompletion=_complete.files,
         ),
     ] = None,
     output: OutputOption = Path("out"),
-    format: Annotated[str | None, typer.Option(help="jsonl, csv or lines, where the file's name does not say.")] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="jsonl, csv or lines, where the file's name does not say.",
+            autocompletion=_complete.formats,
+        ),
+    ] = None,
     set: SetOption = None,
     template: Annotated[
         str | None,
-        typer.Option(help="Names of the images: {index:05d}-{seed}.png; also {name} {job_id} {op} {model} {image}."),
+        typer.Option(
+            metavar="NAME",
+            help="Names of the images: {index:05d}-{seed}.png; also {name} {job_id} {op} {model} {image}.",
+        ),
     ] = None,
     limit: LimitOption = None,
     database: DatabaseOption = None,
@@ -97,9 +138,9 @@ def run(
     as_json: EventsOption = False,
 ) -> None:
     """Make everything that is asked for, or go on with it."""
-    with _told(as_json):
+    with _told(as_json), _stdin.as_file(rows, format) as file:
         near = get_close_matches(str(rows), [name for name in NAMES if name != str(rows)], n=1) if rows else []
-        if rows is not None and near and not rows.exists():
+        if file is not None and near and not file.exists():
             raise refused({"input": [f"{str(rows)!r} is no file; did you mean `pony batch {near[0]}`?"]})
         from modelslab_pony.batch._names import DEFAULT_TEMPLATE  # noqa: PLC0415 - an extra
         from modelslab_pony.batch._rows import default_fields  # noqa: PLC0415 - an extra
@@ -111,15 +152,24 @@ def run(
             "strict": strict,
             "metadata": not no_metadata,
         }
-        made = _batch(output, rows, database=database, batch=batch, limit=limit, **options)
+        made = _batch(output, file, database=database, batch=batch, limit=limit, **options)
         _run(made, output, as_json=as_json, database=database)
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=MAKE)
 def compare(
-    prompt: Annotated[str, typer.Argument(help="What all of them show.")],
-    seeds: Annotated[str, typer.Option(help="As in 1..4 or 1,5,9.")],
-    samplers: Annotated[str, typer.Option(help='As in "Euler a,DPM++ 2M Karras"; see `pony samplers`.')],
+    prompt: Annotated[
+        str, typer.Argument(metavar="PROMPT", help="What all of them show; - reads it from standard input.")
+    ],
+    seeds: Annotated[str, typer.Option("--seeds", metavar="SEEDS", help="As in 1..4 or 1,5,9.")],
+    samplers: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help='As in "Euler a,DPM++ 2M Karras"; see `pony samplers`.',
+            autocompletion=_complete.sampler_lists,
+        ),
+    ],
     output: OutputOption = Path("compare"),
     set: SetOption = None,
     limit: LimitOption = None,
@@ -127,10 +177,14 @@ def compare(
     strict: StrictOption = True,
     as_json: EventsOption = False,
 ) -> None:
-    """Make a grid of variants, seeds across and samplers down, with a page that shows it."""
+    """Make a grid of variants: seeds across, samplers down.
+
+    A page in the folder shows it.
+    """
     with _told(as_json):
         from modelslab_pony.batch._rows import default_fields  # noqa: PLC0415 - an extra
 
+        prompt = _stdin.given(prompt) or ""
         across, down = _seeds(seeds), [name.strip() for name in samplers.split(",") if name.strip()]
         if not down:
             raise refused({"samplers": ["must name at least one"]})
@@ -143,7 +197,7 @@ def compare(
         _run(made, output, as_json=as_json, database=database)
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=LOOK)
 def status(
     output: FolderOption = Path("out"),
     database: DatabaseOption = None,
@@ -151,7 +205,10 @@ def status(
     everything: Annotated[bool, typer.Option("--all", help="List every row without images.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show where a batch stands, and the rows that are unknown or failed. Asks the service nothing."""
+    """Show where a batch stands, and why rows failed or are unknown.
+
+    The service is asked nothing.
+    """
     with _told(as_json):
         made = _batch(output, database=database, batch=batch)
         found = made.status()
@@ -172,7 +229,7 @@ def status(
             typer.echo(f"  pony batch retry --unknown {_where(output, database)}")
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=AGAIN)
 def retry(
     output: FolderOption = Path("out"),
     unknown: Annotated[
@@ -195,39 +252,46 @@ def retry(
         _run(made, output, as_json=as_json, database=database)
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=AGAIN)
 def cancel(output: FolderOption = Path("out"), database: DatabaseOption = None, batch: NamedOption = None) -> None:
-    """Have nothing more sent; what was accepted is fetched all the same, by the process that runs or the next run."""
+    """Have nothing more sent; what was accepted is fetched.
+
+    By the process that runs, or by the next run.
+    """
     with _told(as_json=False):
         count = _batch(output, database=database, batch=batch).cancel()
         after_all = f"; to send them after all: pony batch INPUT {_where(output, database)}" if count else ""
         typer.echo(f"{count} rows are not sent{after_all}")
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=LOOK)
 def gallery(output: FolderOption = Path("out"), database: DatabaseOption = None, batch: NamedOption = None) -> None:
-    """Write results.jsonl and index.html anew, and print the page's path."""
+    """Write results.jsonl and index.html anew; print the page's path."""
     with _told(as_json=False):
         _batch(output, database=database, batch=batch).write_report()
         typer.echo(str(output / "index.html"))
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=MAKE)
 def worker(
     database: Annotated[
-        str, typer.Option(help="postgresql://USER@HOST/NAME", envvar="PONY_DATABASE", show_envvar=True)
+        str,
+        typer.Option(metavar="URL", help="postgresql://USER@HOST/NAME.", envvar="PONY_DATABASE", show_envvar=True),
     ],
     output: OutputOption = Path("out"),
     until_done: Annotated[bool, typer.Option("--until-done", help="End when nothing is left to be done.")] = False,
     limit: LimitOption = None,
     as_json: EventsOption = False,
 ) -> None:
-    """Join the batches of a database, beside other machines, until told to stop."""
+    """Join the batches of a database until told to stop.
+
+    Any number of machines may: the limit holds for all of them together.
+    """
     with _told(as_json):
         _client.connect().close()  # without a key it should not begin to wait
         from modelslab_pony.batch import Worker  # noqa: PLC0415 - an extra
 
-        with BatchProgress(Console(stderr=True), as_json=as_json) as progress:
+        with _progress(as_json=as_json) as progress:
             progress.say(f"working on the batches of the database; images go to {output}")
             joined = Worker(output, database=database, limit=limit)
             with _stopping(f"pony batch worker {_where(output, database)}", progress):
@@ -258,9 +322,15 @@ def _batch(output: Path, rows: Any = None, **options: Any) -> Batch:
     return Batch(output, rows, **options)
 
 
+def _progress(*, as_json: bool) -> BatchProgress:
+    from modelslab_pony.cli._batch_progress import BatchProgress  # noqa: PLC0415 - the tab key does not need it
+
+    return BatchProgress(_terminal.console(), as_json=as_json)
+
+
 def _run(made: Batch, output: Path, *, as_json: bool, database: str | None) -> None:
     again = f"pony batch {_where(output, database)}"
-    with BatchProgress(Console(stderr=True), as_json=as_json) as progress, _stopping(again, progress):
+    with _progress(as_json=as_json) as progress, _stopping(again, progress):
         found = made.run(progress.take)
     _ended(found, output, as_json=as_json, again=again)
 

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from modelslab_pony.cli import _terminal
 from modelslab_pony.cli._report import one_line
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class BatchProgress:
         """Jobs that were accepted and could not be written down, by batch and row."""
         self._logged = 0.0
         self._live: Live | None = None
-        if console.is_terminal and not as_json:
+        if _terminal.is_live(console) and not as_json:
             columns = (BarColumn(), MofNCompleteColumn(), TextColumn("rows"), TimeElapsedColumn())
             self._bar = Progress(*columns, console=console)
             self._task = self._bar.add_task("", total=None)

@@ -29,4 +29,14 @@ _CODES: dict[type[errors.PonyError], int] = {
 
 def exit_code(error: errors.PonyError) -> int:
     """Return the exit code of an error: that of its nearest class in the table."""
-    return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), 1)
+    return code_of(type(error))
+
+
+def code_of(kind: type[errors.PonyError]) -> int:
+    """Return the exit code of a class of errors."""
+    return next((_CODES[each] for each in kind.__mro__ if each in _CODES), 1)
+
+
+def table() -> str:
+    """Return every error's code, for a help text."""
+    return "\n".join(f"  {code}  {kind.__name__}" for kind, code in _CODES.items())

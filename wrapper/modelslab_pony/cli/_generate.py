@@ -5,18 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from attrs import evolve
-from rich.console import Console
 
-from modelslab_pony import _pictures
-from modelslab_pony._disk import DiskError, check_writable
-from modelslab_pony._pictures import read_recipe
-from modelslab_pony._settings import DEFAULT_WAIT, seconds
-from modelslab_pony.cli import _client, _signals
+from modelslab_pony.cli import _client, _complete, _signals, _stdin
 from modelslab_pony.cli._options import (
+    WAIT,
     BareOption,
     JsonOption,
     OutputOption,
@@ -24,18 +20,23 @@ from modelslab_pony.cli._options import (
     TimeoutOption,
     extra_of,
 )
-from modelslab_pony.cli._progress import JobProgress
-from modelslab_pony.cli._report import Outcome
-from modelslab_pony.client import Job, PonyClient
+from modelslab_pony.cli._report import Outcome, told
 from modelslab_pony.errors import InvalidRequestError, PonyError
-from modelslab_pony.recipes import Recipe
 from modelslab_pony.requests import Request, refused
 
-Begin = Callable[[PonyClient, JobProgress], Job]
+# What waits, talks and reads pictures is imported where it is used: the tab key needs none of it.
+if TYPE_CHECKING:
+    from modelslab_pony.cli._progress import JobProgress
+    from modelslab_pony.client import Job, PonyClient
+    from modelslab_pony.recipes import Recipe
+
+    Begin = Callable[[PonyClient, JobProgress], Job]
 
 
 def make(kind: type[Request], given: dict[str, Any], extra: list[str] | None, **common: Any) -> None:
     """Send a request of any kind and save its images; `_app` says what each kind is for."""
+    with told(common["output"], as_json=common["as_json"]):
+        given = {**given, "prompt": _stdin.given(given["prompt"])}
     options = {name: value for name, value in given.items() if value is not None}
     _run(lambda client, _: client.submit(kind(**options, extra=extra_of(extra))), **common)
 
@@ -43,11 +44,11 @@ def make(kind: type[Request], given: dict[str, Any], extra: list[str] | None, **
 def fetch(
     job_id: Annotated[str, typer.Argument(help="The id that the service gave the job.", metavar="ID")],
     output: OutputOption = Path(),
-    timeout: TimeoutOption = DEFAULT_WAIT,
+    timeout: TimeoutOption = WAIT,
     no_metadata: BareOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Wait for a job that was submitted earlier, and save its images."""
+    """Wait for a job that was submitted earlier; save its images."""
     number = job_id.isascii() and job_id.isdigit() and not job_id.startswith("0") and len(job_id) < 20
     _run(
         lambda client, _: client.job(int(job_id) if number else job_id),
@@ -59,18 +60,38 @@ def fetch(
 
 
 def again(
-    file: Annotated[Path, typer.Argument(help="A picture that this command saved.")],
-    seed: Annotated[int | None, typer.Option(help="Another seed; without one, that of the picture.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="Another prompt.")] = None,
-    init_image: Annotated[str | None, typer.Option(help="The image to begin with, where the file has none.")] = None,
-    mask_image: Annotated[str | None, typer.Option(help="The mask, where the file has none.")] = None,
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A picture that this command saved.", autocompletion=_complete.files),
+    ],
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Another seed; without one, that of the picture.")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Another prompt; - reads it from standard input.")
+    ] = None,
+    init_image: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="The image to begin with, where the file has none.", autocompletion=_complete.files
+        ),
+    ] = None,
+    mask_image: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The mask, where the file has none.", autocompletion=_complete.files),
+    ] = None,
     output: OutputOption = Path(),
-    timeout: TimeoutOption = DEFAULT_WAIT,
+    timeout: TimeoutOption = WAIT,
     strict: StrictOption = True,
     no_metadata: BareOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a picture again: send the request that its file holds, all of its images."""
+    """Make a picture again: send the request that its file holds.
+
+    All of its images are made again, and paid for.
+    """
+    with told(output, as_json=as_json):
+        prompt = _stdin.given(prompt)
     given = {"seed": seed, "prompt": prompt, "init_image": init_image, "mask_image": mask_image}
 
     def begin(client: PonyClient, progress: JobProgress) -> Job:
@@ -82,6 +103,8 @@ def again(
 
 def _request_in(file: Path, changes: dict[str, Any], progress: JobProgress) -> Request:
     """Return the request that a picture holds, with its seed. Raises `InvalidRequestError`."""
+    from modelslab_pony._pictures import read_recipe  # noqa: PLC0415 - see above
+
     recipe = read_recipe(file)
     if recipe is None:
         raise refused({"file": [f"{str(file)!r} does not tell how it was made"]})
@@ -103,6 +126,8 @@ def _request_in(file: Path, changes: dict[str, Any], progress: JobProgress) -> R
 
 def _check_same(request: Request, recipe: Recipe, changes: dict[str, Any]) -> None:
     """Refuse a local image that is not the one that the picture was made from: no file may have another uploaded."""
+    from modelslab_pony import _pictures  # noqa: PLC0415 - see above
+
     named = {name: given for name, given in _pictures.local(request).items() if name not in changes}
     problems = {}
     for name, image in _pictures.load(named).items():
@@ -117,12 +142,15 @@ def _check_same(request: Request, recipe: Recipe, changes: dict[str, Any]) -> No
 
 def _run(begin: Begin, *, output: Path, timeout: float, no_metadata: bool, as_json: bool, strict: bool = True) -> None:
     """Begin a job or take up an old one, wait for it, save its images."""
+    from modelslab_pony._settings import seconds  # noqa: PLC0415 - see above
+    from modelslab_pony.cli._progress import JobProgress  # noqa: PLC0415 - see above
+
     outcome = Outcome(output, as_json=as_json)
     try:
         with (
             _signals.raised(),
             _client.connect(strict=strict) as client,
-            JobProgress(Console(stderr=True), quiet=as_json) as progress,
+            JobProgress(quiet=as_json) as progress,
         ):
             _check_output(output)
             seconds("timeout", timeout)  # before anything is paid for
@@ -141,6 +169,8 @@ def _run(begin: Begin, *, output: Path, timeout: float, no_metadata: bool, as_js
 
 def _check_output(folder: Path) -> None:
     """Find out before anything is paid for whether the images can be saved."""
+    from modelslab_pony._disk import DiskError, check_writable  # noqa: PLC0415 - see above
+
     try:
         check_writable(folder)
     except DiskError as error:

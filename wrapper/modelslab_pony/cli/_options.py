@@ -12,18 +12,56 @@ import typer
 from attrs import NOTHING, fields
 
 from modelslab_pony._rules import Rule
-from modelslab_pony._settings import DEFAULT_WAIT
+from modelslab_pony.cli import _complete
 from modelslab_pony.requests import DEFAULT_MODEL, RULE, Request, refused
 
-OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder for the images; made if missing.")]
+WAIT = 600.0
+"""Seconds: `_settings.DEFAULT_WAIT`, which comes with httpx."""
+
+OutputOption = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Folder for the images; made if missing.",
+        show_default="the current one",
+        autocompletion=_complete.files,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for an error too.")]
-TimeoutOption = Annotated[float, typer.Option(min=0, help="Seconds to wait; the job goes on after that.")]
+TimeoutOption = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="How long to wait; the job goes on after that.")
+]
 BareOption = Annotated[bool, typer.Option("--no-metadata", help="Do not write into the files how they were made.")]
 StrictOption = Annotated[bool, typer.Option(help="Check the request before it is sent.")]
 
 _TYPES: dict[str, Any] = {"text": str, "url": str, "image": str, "integer": int, "number": float, "flag": bool}
+_METAVARS = {"text": "TEXT", "url": "URL", "image": "FILE", "integer": "N", "number": "X", "flag": None}
+_SECTIONS = {
+    "The picture": (
+        *("negative_prompt", "init_image", "mask_image", "strength", "width", "height", "samples", "seed"),
+        "safety_checker",
+    ),
+    "How it is drawn": (
+        *("model_id", "sampler", "num_inference_steps", "guidance_scale", "clip_skip"),
+        *("scheduler", "algorithm_type", "use_karras_sigmas"),
+    ),
+    "When it is done": ("webhook", "track_id"),
+}
+"""Where the help has each field, and in which order; what the spec gains stands below `_OTHERS`."""
+_OTHERS = "Other fields"
+_NAMED = {"sampler": "NAME", "scheduler": "NAME", "algorithm_type": "NAME", "model_id": "ID", "track_id": "ID"}
+_VALUES: dict[str, Callable[[str], list[str]]] = {
+    "sampler": _complete.samplers,
+    "scheduler": _complete.schedulers,
+    "algorithm_type": _complete.algorithm_types,
+    "model_id": _complete.models,
+    "init_image": _complete.files,
+    "mask_image": _complete.files,
+}
 _HELP = {
-    "prompt": "What the image shows.",
+    "prompt": "What the image shows; - reads it from standard input.",
     "negative_prompt": "What it must not show.",
     "model_id": f"Default: {DEFAULT_MODEL}.",
     "init_image": "The image to begin with: a file or a URL.",
@@ -33,21 +71,29 @@ _HELP = {
     "height": "Pixels.",
     "strength": "How much of the first image is given up.",
     "seed": "The same seed gives the same image.",
+    "num_inference_steps": "Steps.",
+    "guidance_scale": "How closely the prompt is followed.",
+    "clip_skip": "CLIP layers that are skipped.",
     "sampler": 'As in "DPM++ 2M Karras"; see `pony samplers`.',
     "scheduler": "The service's name of one, instead of a sampler.",
     "algorithm_type": "The algorithm of a DPM solver, instead of a sampler.",
     "use_karras_sigmas": "Default: where the scheduler honours it.",
-    "safety_checker": "Check for explicit content.",
+    "safety_checker": "Check for explicit content. Default: yes.",
     "track_id": "Your own name for it, told to webhooks.",
     "webhook": "URL to post to when it is done.",
 }
 _COMMON: dict[str, tuple[Any, Any]] = {
     "extra": (
-        Annotated[list[str] | None, typer.Option(help="NAME=VALUE: a field that the spec does not know.")],
+        Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="NAME=VALUE", help="A field that the spec does not know. Repeatable.", rich_help_panel=_OTHERS
+            ),
+        ],
         None,
     ),
     "output": (OutputOption, Path()),
-    "timeout": (TimeoutOption, DEFAULT_WAIT),
+    "timeout": (TimeoutOption, WAIT),
     "strict": (StrictOption, True),
     "no_metadata": (BareOption, False),
     "as_json": (JsonOption, False),
@@ -89,10 +135,10 @@ def extra_of(texts: list[str] | None) -> dict[str, Any]:
 
 
 def _described(kind: type[Request]) -> dict[str, tuple[Rule, Any]]:
-    """Return rule and default by field, the prompt and the images first."""
+    """Return rule and default by field, in the order of the help."""
     text = Rule(kind="text", optional=True)
     found = {item.name: (item.metadata.get(RULE, text), item.default) for item in fields(kind) if item.name != "extra"}
-    first = [name for name in ("prompt", "init_image", "mask_image") if name in found]
+    first = [name for names in (("prompt",), *_SECTIONS.values()) for name in names if name in found]
     return {name: found[name] for name in (*first, *found)}
 
 
@@ -107,8 +153,20 @@ def _parameter(name: str, rule: Rule, default: Any) -> tuple[Any, Any]:
         f"{rule.allowed()}." if rule.allowed() else "",
         f"Default: {shown}." if is_number else "",
     ]
-    place: Any = typer.Argument if name == "prompt" else typer.Option
     text = " ".join(filter(None, said))
+    place: Any
+    if name == "prompt":
+        place = typer.Argument(metavar="PROMPT", help=text, show_default=False)
+    else:
+        option = f"--{name.replace('_', '-')}"  # Typer takes a metavar that is alike for the option's name
+        place = typer.Option(
+            f"{option}/{option.replace('--', '--no-')}" if rule.kind == "flag" else option,
+            metavar=_NAMED.get(name, _METAVARS[rule.kind]),
+            help=text,
+            show_default=False,
+            rich_help_panel=next((title for title, names in _SECTIONS.items() if name in names), _OTHERS),
+            autocompletion=_VALUES.get(name),
+        )
     if default is NOTHING:
-        return Annotated[_TYPES[rule.kind], place(help=text)], inspect.Parameter.empty
-    return Annotated[_TYPES[rule.kind] | None, place(help=text, show_default=False)], None
+        return Annotated[_TYPES[rule.kind], place], inspect.Parameter.empty
+    return Annotated[_TYPES[rule.kind] | None, place], None

@@ -6,10 +6,10 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from modelslab_pony.cli import _terminal
 from modelslab_pony.cli._report import one_line
 from modelslab_pony.results import JobStatus
 
@@ -17,12 +17,12 @@ from modelslab_pony.results import JobStatus
 class JobProgress:
     """Shows status, eta and elapsed time of one job, on standard error."""
 
-    def __init__(self, console: Console, *, quiet: bool) -> None:
-        self._console = console
+    def __init__(self, *, quiet: bool) -> None:
+        self._console = console = _terminal.console()
         self._quiet = quiet
         self._started = time.monotonic()
         self._live: Progress | None = None
-        if console.is_terminal and not quiet:
+        if _terminal.is_live(console) and not quiet:
             columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
             self._live = Progress(*columns, console=console, transient=True)
             self._task = self._live.add_task("asking the service", total=None)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
-from rich.console import Console
 
+from modelslab_pony.cli import _terminal
 from modelslab_pony.cli._exits import exit_code
 from modelslab_pony.errors import (
     APIError,
@@ -22,7 +24,9 @@ from modelslab_pony.errors import (
     PonyError,
     RateLimitError,
 )
-from modelslab_pony.results import Generation, Image
+
+if TYPE_CHECKING:
+    from modelslab_pony.results import Generation, Image
 
 
 class Outcome:
@@ -72,7 +76,7 @@ class Outcome:
             typer.echo(json.dumps({"status": "error", "error": error, "resume": resume, "images": self._images}))
         else:
             self._show_paths()
-        console = Console(stderr=True)
+        console = _terminal.console()
         console.print(f"[bold red]{kind}[/]:", end=" ")
         console.print(one_line(said), markup=False, highlight=False, soft_wrap=True)
         if resume:
@@ -82,6 +86,15 @@ class Outcome:
     def _show_paths(self) -> None:
         for image in self._images:
             typer.echo(os.fsencode(image["path"]))  # a name need not be text
+
+
+@contextlib.contextmanager
+def told(output: Path = Path(), *, as_json: bool) -> Iterator[None]:
+    """Show an error before anything was begun, and leave with its exit code."""
+    try:
+        yield
+    except PonyError as error:
+        Outcome(output, as_json=as_json).failed(error)
 
 
 def one_line(text: str) -> str:

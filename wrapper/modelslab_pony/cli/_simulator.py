@@ -8,25 +8,40 @@ import typer
 
 
 def simulator(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8010,
-    eta: Annotated[float, typer.Option(min=0, help="Seconds that a job takes.")] = 3.0,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="0 takes a free one.")] = 8010,
+    eta: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Seconds that a job takes.")] = 3.0,
     outcome: Annotated[Literal["success", "failed"], typer.Option(help="What becomes of a job.")] = "success",
     dialect: Annotated[
         Literal["spec", "observed"], typer.Option(help="Answer as specified, or as the service was seen to.")
     ] = "spec",
-    key: Annotated[str | None, typer.Option(help="The only key that is taken; any, if not given.")] = None,
-    model: Annotated[list[str] | None, typer.Option(help="A model that there is; any, by default. Repeatable.")] = None,
-    queue_limit: Annotated[int, typer.Option(min=0, help="Jobs queued at once, by plan 5, 10 or 15; 0 for any.")] = 5,
-    workers: Annotated[int, typer.Option(min=1, help="Jobs worked on at once.")] = 1,
-    balance: Annotated[float, typer.Option(min=0, help="Money of the account; an image costs 0.01.")] = 25.0,
-    retention: Annotated[int, typer.Option(min=1, help="How many jobs are remembered.")] = 1000,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="KEY", help="The only key that is taken; any, if not given.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="A model that there is; any, by default. Repeatable.")
+    ] = None,
+    queue_limit: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Jobs queued at once, by plan 5, 10 or 15; 0 for any.")
+    ] = 5,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Jobs worked on at once.")] = 1,
+    balance: Annotated[
+        float, typer.Option(min=0, metavar="MONEY", help="Money of the account; an image costs 0.01.")
+    ] = 25.0,
+    retention: Annotated[int, typer.Option(min=1, metavar="N", help="How many jobs are remembered.")] = 1000,
     fault: Annotated[
         list[str] | None,
-        typer.Option(help="What is to go wrong: NAME[:VALUE][@ON][*TIMES], as in html:502@fetch*3. Repeatable."),
+        typer.Option(
+            "--fault",
+            metavar="FAULT",
+            help="What is to go wrong: NAME[:VALUE][@ON][*TIMES], as in html:502@fetch*3. Repeatable.",
+        ),
     ] = None,
-    image_life: Annotated[float, typer.Option(min=0, help="Seconds after which an image is gone.")] = 24 * 3600.0,
+    image_life: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Seconds after which an image is gone.")
+    ] = 24 * 3600.0,
     webhook_host: Annotated[
-        list[str] | None, typer.Option(help="A host beside this machine that webhooks may go to. Repeatable.")
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A host beside this machine that webhooks may go to. Repeatable."),
     ] = None,
 ) -> None:
     """Run a stand-in for the service, without key or cost.
