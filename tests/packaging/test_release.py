@@ -78,7 +78,7 @@ def test_a_dry_run_has_notes() -> None:
     ended = subprocess.run(
         [sys.executable, "scripts/release_notes.py"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert ended.stdout.startswith("### ")
+    assert "### " in ended.stdout
     assert release_notes.version() == modelslab_pony.__version__
 
 
