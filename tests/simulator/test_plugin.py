@@ -79,6 +79,16 @@ def test_after_a_takeover_all_is_as_before(clock: VirtualClock) -> None:
     assert PonyClient("a-key-0123")._now is not clock.now
 
 
+def test_a_takeover_does_not_ask_where_the_environment_points(
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A developer's own address is set aside, and set again afterwards."""
+    monkeypatch.setenv("MODELSLAB_BASE_URL", "http://127.0.0.1:9")
+    with Simulator(clock=clock).takeover(), PonyClient() as pony:
+        assert pony.text2img("a lighthouse").images
+    assert os.environ["MODELSLAB_BASE_URL"] == "http://127.0.0.1:9"
+
+
 def test_takeovers_may_overlap(clock: VirtualClock) -> None:
     """The later one decides; when the last is over, in whatever order, all is as before."""
     one, two = Simulator(clock=clock), Simulator(eta=0)

@@ -83,6 +83,7 @@ def _patch(key: str) -> None:
         return httpx.AsyncClient(transport=_taken[-1].transport())
 
     _patches.enter_context(mock.patch.dict(os.environ, {"MODELSLAB_API_KEY": key}))
+    os.environ.pop("MODELSLAB_BASE_URL", None)  # which `patch.dict` puts back
     _patches.enter_context(mock.patch.object(_connections, "own_client", inner))
     _patches.enter_context(mock.patch.object(_connections, "own_async_client", inner_async))
     for kind in (PonyClient, AsyncPonyClient):
