@@ -1,4 +1,4 @@
-"""What ARCHITECTURE.md and docs/internals.md say of the code is so, as far as a test can tell."""
+"""What ARCHITECTURE.md, docs/internals.md and CONTRIBUTING.md say of the code is so, as far as a test can tell."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from prism_image import ROOT
 LAYERS: list[set[str]] = import_module("project.test_layers").LAYERS
 PACKAGE = ROOT / "wrapper" / "modelslab_pony"
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
-PAGES = {name: (ROOT / name).read_text("utf-8") for name in ("ARCHITECTURE.md", "docs/internals.md")}
+DRAWN = ("ARCHITECTURE.md", "docs/internals.md")
+PAGES = {name: (ROOT / name).read_text("utf-8") for name in (*DRAWN, "CONTRIBUTING.md")}
 BLOCK = re.compile(r"^```text\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`([^`\n]+)`")
 # A module with what is in it; files have names of that form, too.
@@ -65,7 +66,7 @@ def test_every_suite_is_in_the_table_of_the_harness() -> None:
     assert {"replies/", "support/"} <= set(ARCHITECTURE.split())
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", DRAWN)
 def test_every_module_that_is_named_exists(page: str) -> None:
     """In diagrams and sentences: whatever begins as a private module of ours does is one."""
     named = {name for text in code(page) for name in re.findall(r"(?<![\w.])_[a-z][a-z_]*(?![\w/(])", text)}
