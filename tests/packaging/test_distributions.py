@@ -140,9 +140,9 @@ def test_an_index_would_take_both(built: Distributions) -> None:
 
 
 def test_the_version_stands_in_one_place() -> None:
-    """`_version.py`; whatever else names it is the changelog, or another package's version in a lock file."""
+    """`_version.py`; documents show it in what was printed, and lock files have versions of other packages."""
     number = re.compile(rf"(?<![\d.]){re.escape(VERSION)}(?![\d.])")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    ours = [ROOT / name for name in listed.split("\0") if name and name not in {"CHANGELOG.md", "package-lock.json"}]
-    found = [path for path in ours if path.is_file() and number.search(path.read_bytes().decode("utf-8", "replace"))]
-    assert found == [ROOT / "wrapper" / "modelslab_pony" / "_version.py"]
+    read_by_programs = [name for name in listed.split("\0") if name and not name.endswith((".md", "-lock.json"))]
+    texts = {name: (ROOT / name).read_bytes().decode("utf-8", "replace") for name in read_by_programs}
+    assert [name for name, text in texts.items() if number.search(text)] == ["wrapper/modelslab_pony/_version.py"]
