@@ -1,6 +1,7 @@
 """The order of events of a job: submit, wait, look. No I/O, no clock; see `_steps` for the protocol.
 
-Whether a generation POST may be sent again is decided here, in `submit`, and nowhere else.
+Whether a generation POST may be sent again is decided here, in `submit`; a batch has that switched off, and decides in
+`batch._verdicts`, by the same errors.
 """
 
 from __future__ import annotations
