@@ -13,6 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from modelslab_pony.cli import _client, _complete, _signals, _stdin, _terminal
+from modelslab_pony.cli._batch_options import (
+    DatabaseOption,
+    EventsOption,
+    FolderOption,
+    LimitOption,
+    NamedOption,
+    OutputOption,
+    SetOption,
+)
 from modelslab_pony.cli._exits import exit_code
 from modelslab_pony.cli._help import Command, Group
 from modelslab_pony.cli._options import BareOption, StrictOption
@@ -53,52 +62,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 MAKE, LOOK, AGAIN = "Make images", "See where a batch stands", "When something is left"
-
-OutputOption = Annotated[
-    Path,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FOLDER",
-        help="For the images, results.jsonl and index.html; made if missing.",
-        autocompletion=_complete.files,
-    ),
-]
-FolderOption = Annotated[
-    Path,
-    typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the batch.", autocompletion=_complete.files),
-]
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="postgresql://USER@HOST/NAME, which several machines share; else SQLite in the output folder.",
-        envvar="PONY_DATABASE",
-        show_envvar=True,
-    ),
-]
-NamedOption = Annotated[
-    str | None,
-    typer.Option("--batch", metavar="NAME", help="One of several in a database; the folder remembers its own."),
-]
-LimitOption = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="Requests that the account may have queued: 5, 10 or 15 by plan; of all machines. Default: 5.",
-    ),
-]
-EventsOption = Annotated[bool, typer.Option("--json", help="Print events, one JSON document a line.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        help="A field of every row that lacks it. Repeatable.",
-        autocompletion=_complete.fields,
-    ),
-]
 
 
 @app.command(cls=Command, rich_help_panel=MAKE)

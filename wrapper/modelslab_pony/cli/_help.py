@@ -24,8 +24,10 @@ class Command(TyperCommand):
     """A command whose options stand below the headings that `rich_help_panel` names."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return `PROMPT` for an argument that is needed, whatever Typer puts around it."""
-        return [re.sub(r"^\{(.+)\}$", r"\1", piece) for piece in super().collect_usage_pieces(ctx)]
+        """Return `PROMPT` for an argument that is needed, `[INPUT]` for another, whatever the version of Typer."""
+        found = [one for one in self.get_params(ctx) if one.param_type_name == "argument"]
+        names = [(one.metavar or str(one.name).upper(), one.required) for one in found]
+        return [self.options_metavar or "", *(name if is_needed else f"[{name}]" for name, is_needed in names)]
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - nothing is cut off
         """Return what shells show beside the name."""
