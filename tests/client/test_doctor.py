@@ -88,6 +88,16 @@ def test_all_is_well(doctor: Doctor, url: str, simulator: Simulator) -> None:
     assert not list(Path().iterdir())
 
 
+def test_two_calls_are_all(doctor: Doctor) -> None:
+    """One without the key, and one that reads the balance; each once, though it is refused."""
+    with RawServer(lambda talk: talk.answer({"status": "error", "message": "busy"}, "500 X")) as server:
+        assert doctor(server.url).exit_code == 27
+        first, second = server.talks
+    assert first.head.startswith("GET ")
+    assert KEY not in first.head + first.body.decode()
+    assert second.head.startswith("POST /wallet_balance ")
+
+
 def test_json_says_the_same(doctor: Doctor, url: str) -> None:
     """One document, for success and failure."""
     document = json.loads(doctor(url, "--json").stdout)
