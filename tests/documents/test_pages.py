@@ -58,6 +58,7 @@ def reader_of(name: str, folder: Path) -> Iterator[documents.Reader]:
         yield open_.enter_context(reading)
 
 
+@pytest.mark.timeout(300)  # a page of batches starts a dozen processes, PostgreSQL among them
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_each_page_can_be_followed_from_top_to_bottom(name: str, tmp_path: Path) -> None:
     """In one folder: files, programs, tests and commands; what it has installed or made exists."""
