@@ -139,7 +139,7 @@ def test_ctrl_c_says_what_becomes_of_the_job(run: Run, clock: VirtualClock, monk
     monkeypatch.setattr(clock, "sleep", interrupt)
     result = run("text2img", "x")
     assert result.exit_code == 130
-    assert "interrupted: job 70010001 goes on" in result.stderr
+    assert "Interrupted: job 70010001 goes on" in result.stderr
     assert "pony fetch 70010001" in result.stderr
 
 

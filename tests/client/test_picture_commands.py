@@ -238,7 +238,7 @@ def test_ctrl_c_during_an_upload_says_that_nothing_was_asked_for(
     monkeypatch.setattr(simulator, "answer", stop)
     result = run("img2img", "x", "--init-image", "first.png")
     assert result.exit_code == 130
-    assert "interrupted: uploading init_image; no image was asked for yet" in result.stderr
+    assert "Interrupted: uploading init_image; no image was asked for yet" in result.stderr
     assert "billed" not in result.stderr
 
 

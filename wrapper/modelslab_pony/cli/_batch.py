@@ -211,7 +211,7 @@ def retry(
         made = _batch(output, database=database, batch=batch, limit=limit)
         count = made.retry(unknown=unknown, failed=failed)
         if not as_json:
-            typer.echo(f"{count} rows are tried again", err=True)
+            typer.echo(f"{_rows(count)} tried again", err=True)
         _run(made, output, as_json=as_json, database=database)
 
 
@@ -224,7 +224,7 @@ def cancel(output: FolderOption = Path("out"), database: DatabaseOption = None, 
     with _told(as_json=False):
         count = _batch(output, database=database, batch=batch).cancel()
         after_all = f"; to send them after all: pony batch INPUT {_where(output, database)}" if count else ""
-        typer.echo(f"{count} rows are not sent{after_all}")
+        typer.echo(f"{_rows(count)} not sent{after_all}")
 
 
 @app.command(cls=Command, rich_help_panel=LOOK)
@@ -358,6 +358,10 @@ def _where(output: Path, database: str | None) -> str:
 
     address = shown_url(postgres_url(database))
     return f"{told} --database {shlex.quote(address)}"
+
+
+def _rows(count: int) -> str:
+    return "1 row is" if count == 1 else f"{count} rows are"
 
 
 def _seeds(text: str) -> list[int]:

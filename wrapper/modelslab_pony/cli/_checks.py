@@ -152,7 +152,7 @@ def network(trail: Trail, *, is_https: bool, is_proxied: bool) -> list[Check]:
         "dns": f"{trail.addresses} address(es)",
         "tcp": f"connected to {trail.peer}" + (" (the proxy)" if is_proxied else ""),
         "tls": trail.tls,
-        "http": f"HTTP {trail.status} {trail.content_type}".strip(),
+        "http": f"an answer: HTTP {trail.status} {trail.content_type}".strip(),
     }
     skipped = {} if is_https else {"tls": "the base URL is http"}
     skipped |= {"dns": "the proxy looks the name up"} if is_proxied else {}

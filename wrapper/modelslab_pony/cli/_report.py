@@ -62,11 +62,11 @@ class Outcome:
     def interrupted(self, stop: KeyboardInterrupt, code: int) -> NoReturn:
         """Say what becomes of a job that is no longer waited for; a note tells of what came before there was one."""
         notes = getattr(stop, "__notes__", [])
-        said = "interrupted before the service answered: the job may have been accepted and billed"
+        said = "before the service answered: the job may have been accepted and billed"
         if self.job_id is not None:
-            said = f"interrupted: job {self.job_id} goes on and is not lost"
+            said = f"job {self.job_id} goes on and is not lost"
         elif notes:
-            said = f"interrupted: {notes[0]}"
+            said = notes[0]
         self._end("Interrupted", said, code, {"job_id": self.job_id}, self.job_id)
 
     def _end(self, kind: str, said: str, code: int, details: dict[str, Any], job_id: JobId | None) -> NoReturn:
