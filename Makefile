@@ -103,7 +103,7 @@ project: setup ## layers, names, files
 documents: $(VENV)/dev.stamp ## the commands, snippets and examples of README and docs, run; the site, built
 	$(BIN)/pytest tests/documents
 
-packaging: $(VENV)/dev.stamp ## wheel and sdist, each extra installed where nothing else is
+packaging: setup ## wheel and sdist, each extra installed where nothing else is
 	$(BIN)/pytest tests/packaging
 
 # --- for strangers --------------------------------------------------------------

@@ -37,9 +37,13 @@ def test_the_wheel_has_the_two_packages_and_nothing_else(built: Distributions, s
         for path in (source / top / package).rglob("*")
         if path.is_file()
     }
-    added = {"modelslab_pony_raw/openapi.json", "modelslab_pony_raw/py.typed"}
-    assert {name for name in names if ".dist-info/" not in name} == packages | added
-    needed = ("modelslab_pony/py.typed", "modelslab_pony/batch/gallery.html", "modelslab_pony/testing/page.html")
+    assert {name for name in names if ".dist-info/" not in name} == packages | {"modelslab_pony_raw/openapi.json"}
+    needed = (
+        "modelslab_pony/py.typed",
+        "modelslab_pony_raw/py.typed",
+        "modelslab_pony/batch/gallery.html",
+        "modelslab_pony/testing/page.html",
+    )
     assert names >= {*needed, f"modelslab_pony-{VERSION}.dist-info/licenses/LICENSE"}
     assert built.read("modelslab_pony_raw/openapi.json") == (ROOT / "generated" / "openapi.json").read_text("utf-8")
 

@@ -11,7 +11,7 @@ def main() -> None:
         if error.name not in {"rich", "typer"}:
             raise
         print(f"pony: {error.name} is missing: pip install 'modelslab-pony[cli]'", file=sys.stderr)  # noqa: T201 - a command prints
-        sys.exit(1)
+        sys.exit(14)  # as for a MissingExtraError
     except KeyboardInterrupt:  # nothing was begun
         sys.exit(130)
     _start.run()

@@ -6,6 +6,9 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from modelslab_pony.cli._exits import code_of
+from modelslab_pony.errors import MissingExtraError
+
 
 def simulator(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="0 takes a free one.")] = 8010,
@@ -54,7 +57,7 @@ def simulator(
         from modelslab_pony.testing import Simulator, server  # noqa: PLC0415 - an extra of its own
         from modelslab_pony.testing._script import add_texts  # noqa: PLC0415 - likewise
     except ModuleNotFoundError as error:
-        _stop(f"{error.name} is missing: pip install 'modelslab-pony[testing]'")
+        _stop(f"{error.name} is missing: pip install 'modelslab-pony[testing]'", code=code_of(MissingExtraError))
     try:
         standing_in = Simulator(
             eta=eta,
