@@ -90,7 +90,6 @@ def generate(shipped: Path, overlay: Path, target: Path, source: str) -> None:
     effective = target / "openapi.json"
     effective.write_text(json.dumps(spec, indent=2, ensure_ascii=False) + "\n", "utf-8")
     run_generator(effective, target / PACKAGE)
-    (target / PACKAGE / "py.typed").touch()  # its code is typed, and with `--meta none` the generator does not say so
     raw_check.check(spec, target)
     (target / "README.md").write_text(
         README.format(

@@ -37,7 +37,8 @@ def test_the_wheel_has_the_two_packages_and_nothing_else(built: Distributions, s
         for path in (source / top / package).rglob("*")
         if path.is_file()
     }
-    assert {name for name in names if ".dist-info/" not in name} == packages | {"modelslab_pony_raw/openapi.json"}
+    added = {"modelslab_pony_raw/openapi.json", "modelslab_pony_raw/py.typed"}
+    assert {name for name in names if ".dist-info/" not in name} == packages | added
     needed = (
         "modelslab_pony/py.typed",
         "modelslab_pony_raw/py.typed",
