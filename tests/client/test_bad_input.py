@@ -308,3 +308,30 @@ def test_odd_samplers_and_names_are_refused(
 
     with pytest.raises(errors.InvalidRequestError, match=next(iter(options))):
         colour.play(story, service, clock, strict=False)
+
+
+@pytest.mark.parametrize("given", [{"timeout": "5"}, {"timeout": -1}, {"on_update": 5}])
+def test_a_mistake_after_acceptance_names_the_job(
+    given: dict[str, Any], colour: Colour, service: Service, clock: VirtualClock
+) -> None:
+    """Whoever only looks at `job_id` must not take it for nothing accepted."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        job = yield pony.submit(TextToImage("x"))
+        return (yield job.wait(**given))
+
+    with pytest.raises(errors.InvalidRequestError) as raised:
+        colour.play(story, service.answers("processing"), clock)
+    assert raised.value.job_id == 70010006
+
+
+def test_what_is_no_path_names_the_job(colour: Colour, service: Service, clock: VirtualClock) -> None:
+    """The image is made and paid for."""
+
+    def story(pony: Any) -> Generator[Any, Any, Any]:
+        generation = yield pony.text2img("x")
+        return (yield generation.images[0].save(5))
+
+    with pytest.raises(errors.InvalidRequestError, match="must be a path") as raised:
+        colour.play(story, service.answers("success"), clock)
+    assert raised.value.job_id == 70010001

@@ -195,7 +195,13 @@ def test_tls_is_the_clients_own(
 
 @pytest.mark.parametrize(
     ("status", "code", "name"),
-    [("502 Bad Gateway", 27, "http"), ("200 OK", 28, "balance"), ("404 Nothing", 28, "balance")],
+    [
+        ("500 Oops", 27, "http"),
+        ("502 Bad Gateway", 27, "http"),
+        ("407 Who are you", 12, "http"),
+        ("200 OK", 28, "balance"),
+        ("404 Nothing", 28, "balance"),
+    ],
 )
 def test_a_gateways_page_is_no_service(status: str, code: int, name: str, doctor: Doctor) -> None:
     """Under any status; the kind of page is told."""
@@ -262,11 +268,14 @@ def test_a_base_url_that_holds_the_key(doctor: Doctor) -> None:
     assert lines(result)["base url"].startswith("failed the base URL holds the API key")
 
 
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
 @pytest.mark.parametrize("proxy", [f"http://me:{LOGIN}@127.0.0.1:{{port}}", f"me:{LOGIN}@127.0.0.1:{{port}}"])
-def test_a_proxy_is_told_without_its_login(proxy: str, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_is_told_without_its_login(
+    proxy: str, variable: str, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The call goes through it; what it says of the login is not passed on."""
     with RawServer(lambda talk: talk.answer(b"", f"407 Wrong {LOGIN}")) as server:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.format(port=server.port))
+        monkeypatch.setenv(variable, proxy.format(port=server.port))
         result = doctor("https://service.example/api")
         assert [talk.head.split()[0] for talk in server.talks] == ["CONNECT"]
     found = lines(result)
@@ -323,12 +332,20 @@ def test_what_it_writes_cannot_move_the_cursor(doctor: Doctor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "outcome"), [(0, "ok"), (299, "ok"), (-299, "ok"), (301, "failed"), (-301, "failed")]
+    ("seconds", "outcome", "told"),
+    [
+        (0, "ok", "within 300 s of"),
+        (299, "ok", "within 300 s of"),
+        (-299, "ok", "within 300 s of"),
+        (301, "failed", "301 s ahead of"),
+        (-301, "failed", "301 s behind"),
+    ],
 )
-def test_a_clock_may_be_minutes_off(seconds: float, outcome: str) -> None:
-    """But not more: certificates and signed URLs would not hold."""
+def test_a_clock_may_be_minutes_off(seconds: float, outcome: str, told: str) -> None:
+    """But not more, either way: certificates and signed URLs would not hold."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    assert _checks.clock(format_datetime(now, usegmt=True), now.timestamp() + seconds).outcome == outcome
+    found = _checks.clock(format_datetime(now, usegmt=True), now.timestamp() + seconds)
+    assert (found.outcome, found.told) == (outcome, f"{told} the other side's")
 
 
 @pytest.mark.parametrize("date", ["", "yesterday"])

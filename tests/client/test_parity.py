@@ -7,9 +7,28 @@ from typing import Any
 
 import pytest
 
-from modelslab_pony import AsyncImage, AsyncJob, AsyncPonyClient, Image, Job, PonyClient
+from modelslab_pony import (
+    AsyncGeneration,
+    AsyncImage,
+    AsyncJob,
+    AsyncJobStatus,
+    AsyncPonyClient,
+    Generation,
+    Image,
+    Job,
+    JobStatus,
+    PonyClient,
+)
+from modelslab_pony.batch import AsyncBatch, Batch
 
-PAIRS = [(PonyClient, AsyncPonyClient), (Job, AsyncJob), (Image, AsyncImage)]
+PAIRS = [
+    (PonyClient, AsyncPonyClient),
+    (Job, AsyncJob),
+    (Image, AsyncImage),
+    (Generation, AsyncGeneration),
+    (JobStatus, AsyncJobStatus),
+    (Batch, AsyncBatch),
+]
 
 
 def public(kind: type) -> dict[str, Any]:

@@ -12,8 +12,7 @@ import pytest
 
 from support.hosts import Asked, Host, Said, listening
 
-# Other people's code warns of other people's code.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = pytest.mark.filterwarnings("ignore")  # other people's code warns of other people's code
 
 KEY = "planted-0123456789"
 PAGE_502 = b"<html><title>502 Bad Gateway</title></html>"

@@ -95,6 +95,43 @@ def test_a_module_is_short(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= limit
 
 
+SILENCED = re.compile(
+    r"#\s*(?:noqa(?::\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*)?|(?:type|pyright):\s*ignore(?:\[[^\]]*\])?)(?P<rest>.*)$"
+)
+
+
+def reasonless(line: str) -> bool:
+    """Tell whether a line silences a check and does not say why, after the last silencing on it."""
+    found = SILENCED.search(line)
+    while found and (further := SILENCED.search(found["rest"])):
+        found = further
+    return bool(found) and not re.search(r"[a-z]{2}", found["rest"])
+
+
+@pytest.mark.parametrize(
+    ("line", "is_bare"),
+    [
+        ("x = 1", False),
+        ("x = 1  # no" + "qa: S101", True),
+        ("x = 1  # no" + "qa: S101, E402 - a pipe", False),
+        ("x = 1  # type" + ": ignore[misc]", True),
+        ("x = 1  # type" + ": ignore[misc]  # pyright" + ": ignore[reportFoo]", True),
+        ("x = 1  # type" + ": ignore[misc]  # pyright" + ": ignore[reportFoo]  # a slip", False),
+    ],
+)
+def test_a_reason_is_told_from_none(line: str, is_bare: bool) -> None:
+    """Or the next test could not fail."""
+    assert reasonless(line) == is_bare
+
+
+def test_each_silenced_check_has_its_reason_on_the_line() -> None:
+    """For linters and type checkers."""
+    files = [path for top in ("wrapper", "scripts", "tests", "examples") for path in (ROOT / top).rglob("*.py")]
+    lines = [(path, line) for path in files for line in path.read_text("utf-8").splitlines()]
+    assert sum(bool(SILENCED.search(line)) for _, line in lines) > 100
+    assert [f"{path.relative_to(ROOT)}: {line.strip()}" for path, line in lines if reasonless(line)] == []
+
+
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 

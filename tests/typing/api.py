@@ -123,7 +123,7 @@ def blocking() -> None:
         assert_type(job.wait(timeout=None, on_update=print), Generation)
         assert_type(pony.job(job.id), Job)
         assert_type(pony.fetch("abc"), JobStatus)
-        pony.job(1.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no id
+        pony.job(1.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # a float is no id
         pony.inpaint("x", init_image=b"png")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # no mask
         pony.text2img("x", widht=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # a slip of the hand
         pony.text2img("x", width="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # a wrong type
@@ -417,8 +417,7 @@ def broken(pony_simulator: Simulator) -> None:
 
 
 def misspelt() -> None:
-    # A slip of the hand is seen before it runs.
-    from modelslab_pony import PonyCleint  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
-    from modelslab_pony.testing import Simulater  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
+    from modelslab_pony import PonyCleint  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  # a slip
+    from modelslab_pony.testing import Simulater  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  # a slip
 
     assert PonyCleint is not Simulater

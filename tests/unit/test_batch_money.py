@@ -186,7 +186,7 @@ def test_a_name_that_no_database_takes_is_named(tmp_path: Path) -> None:
 
 def test_a_mapping_with_odd_keys_is_named() -> None:
     """A program's mistake in a row is told by its row."""
-    (found,) = _rows.of_requests([{1: 2, "prompt": "a"}])  # type: ignore[dict-item]
+    (found,) = _rows.of_requests([{1: 2, "prompt": "a"}])  # type: ignore[dict-item]  # the mistake
     assert isinstance(found, Problem)
 
 

@@ -156,7 +156,7 @@ def _success(reply: Reply, answer: dict[str, Any]) -> Snapshot:
     outputs = urls(answer.get("output"))
     if not outputs:
         raise unexpected(reply, answer, "a success without images")
-    from modelslab_pony import _raw  # noqa: PLC0415 - see _http._written
+    from modelslab_pony import _raw  # noqa: PLC0415 - the first call pays for it
 
     copies = proxies(answer.get("proxy_links"))
     meta = meta_of(answer)
@@ -179,7 +179,7 @@ def _success(reply: Reply, answer: dict[str, Any]) -> Snapshot:
 
 
 def _processing(reply: Reply, answer: dict[str, Any]) -> Snapshot:
-    from modelslab_pony import _raw  # noqa: PLC0415 - see _http._written
+    from modelslab_pony import _raw  # noqa: PLC0415 - the first call pays for it
 
     found = _raw.processing({**answer, "status": "processing", "id": job_id(answer.get("id")), "meta": meta_of(answer)})
     eta = number(_raw.value(found.eta))

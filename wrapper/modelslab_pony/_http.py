@@ -133,7 +133,7 @@ def written(step: Send, settings: Settings) -> dict[str, Any]:
 def _written(step: Send, settings: Settings) -> dict[str, Any] | None:
     """Return what goes over the wire; None and no error, whose traceback would show it."""
     # The generated client is imported by the first call: it takes as long as a third of httpx.
-    from modelslab_pony import _raw  # noqa: PLC0415 - see above
+    from modelslab_pony import _raw  # noqa: PLC0415 - the first call pays for it
 
     try:
         call = _raw.encode(step.operation, step.fields, settings.key)

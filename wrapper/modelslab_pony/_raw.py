@@ -84,7 +84,7 @@ def encode(operation: str, fields: Mapping[str, Any], key: str) -> dict[str, Any
         if name in others and name not in known.path:
             body[name] = fields[name]
     place = {name: fields[name] for name in known.path}
-    call: dict[str, Any] = known.module._get_kwargs(body=body, **place)  # noqa: SLF001 - its send loses answers, see above
+    call: dict[str, Any] = known.module._get_kwargs(body=body, **place)  # noqa: SLF001 - its own sending loses answers
     return {**call, "server": known.server}
 
 

@@ -142,6 +142,16 @@ def checked_callback(value: Any, *, awaited: bool) -> None:
         raise InvalidRequestError(f"on_update {message}. Nothing was sent.", errors={"on_update": [message]})
 
 
+def checked_wait(job_id: JobId | None, timeout: Any, on_update: Any, *, awaited: bool) -> float:
+    """Return how long a job is waited for, inf for no limit. Raises `InvalidRequestError`, which names the job."""
+    try:
+        checked_callback(on_update, awaited=awaited)
+        return seconds("timeout", timeout)
+    except InvalidRequestError as error:
+        error.job_id = job_id
+        raise
+
+
 def checked_policy(value: T, kind: type[T], name: str) -> T:
     """Return a policy. Raises `ConfigurationError` for what is none."""
     if isinstance(value, kind):

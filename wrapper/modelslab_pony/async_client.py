@@ -31,6 +31,7 @@ from modelslab_pony._settings import (
     checked_in_flight,
     checked_model,
     checked_policy,
+    checked_wait,
     seconds,
 )
 from modelslab_pony._snapshot import Balance, Link, ModelStatus, Snapshot
@@ -329,8 +330,8 @@ class AsyncJob(BaseJob):
     ) -> AsyncGeneration:
         """Same as `Job.wait`, awaited; so is `on_update`, if it is a coroutine function."""
         client = self._client
-        checked_callback(on_update, awaited=True)
-        flow = _flow.wait(client._context, self._snapshot, client._now(), seconds("timeout", timeout))
+        limit = checked_wait(self.id, timeout, on_update, awaited=True)
+        flow = _flow.wait(client._context, self._snapshot, client._now(), limit)
 
         async def report(snapshot: Snapshot) -> None:
             self._snapshot = snapshot

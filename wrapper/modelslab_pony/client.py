@@ -30,6 +30,7 @@ from modelslab_pony._settings import (
     checked_in_flight,
     checked_model,
     checked_policy,
+    checked_wait,
     seconds,
 )
 from modelslab_pony._snapshot import Balance, Link, ModelStatus, Snapshot
@@ -373,8 +374,8 @@ class Job(BaseJob):
         `InvalidRequestError` for what is no time, or no function that can be called.
         """
         client = self._client
-        checked_callback(on_update, awaited=False)
-        flow = _flow.wait(client._context, self._snapshot, client._now(), seconds("timeout", timeout))
+        limit = checked_wait(self.id, timeout, on_update, awaited=False)
+        flow = _flow.wait(client._context, self._snapshot, client._now(), limit)
 
         def report(snapshot: Snapshot) -> None:
             self._snapshot = snapshot

@@ -265,7 +265,9 @@ def _path(given: Any, image: _Image) -> Path:
         path = Path(given)
     except TypeError:
         message = f"must be a path, not {shown(given)}"
-        raise InvalidRequestError(f"path {message}", errors={"path": [message]}) from None
+        refused = InvalidRequestError(f"path {message}", errors={"path": [message]})
+        refused.job_id = image.job_id
+        raise refused from None
     if os.fspath(given).endswith(("/", os.sep)):  # which a `Path` forgets
         try:
             path.mkdir(parents=True, exist_ok=True)

@@ -332,8 +332,8 @@ def _application(answer: Callable[[Request], Awaitable[int]]) -> Starlette:
     """Return the application of which every path, by every method, is answered here."""
     try:
         from starlette.applications import Starlette  # noqa: PLC0415 - an extra
-        from starlette.requests import Request  # noqa: PLC0415 - likewise
-        from starlette.routing import Route  # noqa: PLC0415 - likewise
+        from starlette.requests import Request  # noqa: PLC0415 - an extra of its own
+        from starlette.routing import Route  # noqa: PLC0415 - an extra of its own
     except ModuleNotFoundError:
         raise MissingExtraError("Starlette is missing: pip install 'modelslab-pony[webhooks]'") from None
 

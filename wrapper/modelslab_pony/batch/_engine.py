@@ -35,6 +35,8 @@ DOWNLOADS = 4
 """Images that one process downloads at once."""
 LONGEST_JOIN = 15.0
 """Seconds that the end waits for a database that does not answer."""
+LOOK_AGAIN = 0.02
+"""Seconds between two looks at whether the last answers have come."""
 LONGEST_STOP = 150.0
 """Seconds that the end waits for answers: longer than a call may take."""
 THREADS = 16
@@ -174,7 +176,7 @@ class Engine:
         deadline = time.monotonic() + LONGEST_STOP
         try:
             while self._is_started and self.work.sending and time.monotonic() < deadline:
-                time.sleep(0.02)
+                time.sleep(LOOK_AGAIN)
         finally:
             self._end()
 

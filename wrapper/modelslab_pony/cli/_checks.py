@@ -187,7 +187,7 @@ def clock(date: str, now: float) -> Check:
     skew = (datetime.fromtimestamp(now, UTC) - theirs).total_seconds()
     if abs(skew) <= MOST_SKEW:
         return Check("clock", "ok", f"within {MOST_SKEW:.0f} s of the other side's")
-    told = f"{abs(skew):.0f} s {'before' if skew > 0 else 'behind'} the other side's"
+    told = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the other side's"
     return Check("clock", "failed", told, "set this machine's clock", errors.ConfigurationError)
 
 

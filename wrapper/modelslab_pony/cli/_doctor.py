@@ -66,8 +66,8 @@ def doctor(
 
 
 def _all(timeout: float) -> Iterator[Check]:
-    from modelslab_pony._settings import DEFAULT_BASE_URL  # noqa: PLC0415 - see above
-    from modelslab_pony.cli import _checks, _probe  # noqa: PLC0415 - see above
+    from modelslab_pony._settings import DEFAULT_BASE_URL  # noqa: PLC0415 - help and completion do without it
+    from modelslab_pony.cli import _checks, _probe  # noqa: PLC0415 - help and completion do without it
 
     yield from _probe.versions()
     yield from _checks.extras(_probe.installed())
@@ -88,7 +88,7 @@ def _all(timeout: float) -> Iterator[Check]:
 
 def _way(place: Settings, timeout: float, *, has_key: bool) -> Iterator[Check]:
     """Check the way to the service, and the account."""
-    from modelslab_pony.cli import _checks, _probe  # noqa: PLC0415 - see above
+    from modelslab_pony.cli import _checks, _probe  # noqa: PLC0415 - help and completion do without it
 
     proxy, trail = _probe.proxy(place), _checks.Trail()
     if not _probe.within(timeout + GRACE, lambda: _probe.reach(place, trail, timeout, is_proxied=bool(proxy))):

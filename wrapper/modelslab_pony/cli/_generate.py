@@ -103,7 +103,7 @@ def again(
 
 def _request_in(file: Path, changes: dict[str, Any], progress: JobProgress) -> Request:
     """Return the request that a picture holds, with its seed. Raises `InvalidRequestError`."""
-    from modelslab_pony._pictures import read_recipe  # noqa: PLC0415 - see above
+    from modelslab_pony._pictures import read_recipe  # noqa: PLC0415 - help and completion do without it
 
     recipe = read_recipe(file)
     if recipe is None:
@@ -126,7 +126,7 @@ def _request_in(file: Path, changes: dict[str, Any], progress: JobProgress) -> R
 
 def _check_same(request: Request, recipe: Recipe, changes: dict[str, Any]) -> None:
     """Refuse a local image that is not the one that the picture was made from: no file may have another uploaded."""
-    from modelslab_pony import _pictures  # noqa: PLC0415 - see above
+    from modelslab_pony import _pictures  # noqa: PLC0415 - help and completion do without it
 
     named = {name: given for name, given in _pictures.local(request).items() if name not in changes}
     problems = {}
@@ -142,8 +142,8 @@ def _check_same(request: Request, recipe: Recipe, changes: dict[str, Any]) -> No
 
 def _run(begin: Begin, *, output: Path, timeout: float, no_metadata: bool, as_json: bool, strict: bool = True) -> None:
     """Begin a job or take up an old one, wait for it, save its images."""
-    from modelslab_pony._settings import seconds  # noqa: PLC0415 - see above
-    from modelslab_pony.cli._progress import JobProgress  # noqa: PLC0415 - see above
+    from modelslab_pony._settings import seconds  # noqa: PLC0415 - help and completion do without it
+    from modelslab_pony.cli._progress import JobProgress  # noqa: PLC0415 - help and completion do without it
 
     outcome = Outcome(output, as_json=as_json)
     try:
@@ -169,7 +169,7 @@ def _run(begin: Begin, *, output: Path, timeout: float, no_metadata: bool, as_js
 
 def _check_output(folder: Path) -> None:
     """Find out before anything is paid for whether the images can be saved."""
-    from modelslab_pony._disk import DiskError, check_writable  # noqa: PLC0415 - see above
+    from modelslab_pony._disk import DiskError, check_writable  # noqa: PLC0415 - help and completion do without it
 
     try:
         check_writable(folder)

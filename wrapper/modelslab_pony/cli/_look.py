@@ -61,7 +61,7 @@ def spec() -> None:
     It is the vendor's, corrected where the service is known to differ: for `prism mock`, or to make another client.
     Byte for byte the file that the package carries.
     """
-    from modelslab_pony.testing._spec import effective_spec  # noqa: PLC0415 - see above
+    from modelslab_pony.testing._spec import effective_spec  # noqa: PLC0415 - help and completion do without it
 
     typer.echo(document_text(effective_spec()), nl=False)
 

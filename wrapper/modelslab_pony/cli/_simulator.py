@@ -55,7 +55,7 @@ def simulator(
     """
     try:
         from modelslab_pony.testing import Simulator, server  # noqa: PLC0415 - an extra of its own
-        from modelslab_pony.testing._script import add_texts  # noqa: PLC0415 - likewise
+        from modelslab_pony.testing._script import add_texts  # noqa: PLC0415 - an extra of its own
     except ModuleNotFoundError as error:
         _stop(f"{error.name} is missing: pip install 'modelslab-pony[testing]'", code=code_of(MissingExtraError))
     try:

@@ -72,7 +72,7 @@ class _Option(Generic[T]):
         return found
 
     def __set__(self, simulator: Simulator, value: T) -> None:
-        setattr(simulator._core.options, self._name, value)  # noqa: SLF001 - likewise
+        setattr(simulator._core.options, self._name, value)  # noqa: SLF001 - the options are the simulator's
 
 
 class Simulator:

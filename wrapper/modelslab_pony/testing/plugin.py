@@ -36,7 +36,7 @@ def pony_clock() -> VirtualClock:
 @pytest.fixture
 def pony_simulator(pony_simulator_options: dict[str, Any], pony_clock: VirtualClock) -> Simulator:
     """A stand-in for the service, fresh for each test; see `modelslab_pony.testing.Simulator`."""
-    from modelslab_pony.testing import Simulator  # noqa: PLC0415 - likewise
+    from modelslab_pony.testing import Simulator  # noqa: PLC0415 - no cost for who does not ask
 
     return Simulator(**{"clock": pony_clock, **pony_simulator_options})
 
