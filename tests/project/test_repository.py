@@ -103,9 +103,12 @@ SILENCED = re.compile(
 def reasonless(line: str) -> bool:
     """Tell whether a line silences a check and does not say why, after the last silencing on it."""
     found = SILENCED.search(line)
-    while found and (further := SILENCED.search(found["rest"])):
-        found = further
-    return bool(found) and not re.search(r"[a-z]{2}", found["rest"])
+    while found is not None:
+        line = found["rest"]
+        found = SILENCED.search(line)
+        if found is None:
+            return re.search(r"[a-z]{2}", line) is None
+    return False
 
 
 @pytest.mark.parametrize(
