@@ -60,12 +60,15 @@ def notes(tag: str, changelog: str, version: str) -> str:
 
 
 def sections(changelog: str) -> dict[str, str]:
-    """Return the text below each version's heading, in order. Raises `NoReleaseError` for a heading that is none."""
+    """Return the text below each version's heading, in order. Raises `NoReleaseError` for a bad or second heading."""
     headings = list(_HEADING.finditer(changelog))
+    names = [_named(heading["name"]) for heading in headings]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise NoReleaseError(f"CHANGELOG.md has two headings for {twice}")
     ends = [*(heading.start() for heading in headings[1:]), len(changelog)]
     return {
-        _named(heading["name"]): changelog[heading.end() : end].strip()
-        for heading, end in zip(headings, ends, strict=True)
+        name: changelog[heading.end() : end].strip() for name, heading, end in zip(names, headings, ends, strict=True)
     }
 
 

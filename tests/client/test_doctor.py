@@ -283,6 +283,36 @@ def test_a_proxy_is_told_without_its_login(
     assert found["proxy"] == f"ok calls go through http://127.0.0.1:{server.port}, with a login"
     assert found["dns"] == "skipped the proxy looks the name up"
     assert found["http"].startswith("failed ProxyError: 407")
+    assert found["tls"] == "skipped it did not come to that"
+
+
+@pytest.mark.parametrize(
+    "proxy", [f"http://me:{LOGIN}/x9@127.0.0.1:1", f"http://me:{LOGIN}#x9@127.0.0.1:1", f"me:12345/{LOGIN}@127.0.0.1:1"]
+)
+def test_a_login_that_is_not_written_as_it_has_to_be(
+    proxy: str, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a slash in it, which a URL's reader takes for its end: the second half is not shown as a path or a port."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    result = doctor("https://service.example/api")
+    assert result.exit_code != 0
+    assert "12345" not in result.output
+    assert "x9" not in result.output
+    assert "https://service.example/api" in lines(result)["base url"]
+
+
+@pytest.mark.parametrize("proxy", ["http://[bad", "http://host:port"])
+def test_a_proxy_that_is_no_url_makes_no_secret_of_words(
+    proxy: str, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as "http"."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    assert lines(doctor("https://service.example/api"))["base url"].startswith("ok https://service.example/api")
+
+
+def test_a_time_that_is_no_number_is_refused(doctor: Doctor) -> None:
+    """As wrong usage."""
+    assert doctor("https://service.example/api", "--timeout", "nan").exit_code == 2
 
 
 def test_a_proxy_that_cannot_be_used(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,7 +378,15 @@ def test_a_clock_may_be_minutes_off(seconds: float, outcome: str, told: str) -> 
     assert (found.outcome, found.told) == (outcome, f"{told} the other side's")
 
 
-@pytest.mark.parametrize("date", ["", "yesterday"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        "",
+        "yesterday",
+        "Thu, 01 Jan 9999999999 00:00:00 GMT",
+        "Thu, 01 Jan 2026 00:00:00 +99999999999999999",
+    ],
+)
 def test_without_a_date_there_is_nothing_to_compare(date: str) -> None:
     """Skipped, and no failure."""
     assert _checks.clock(date, 0.0).outcome == "skipped"

@@ -261,6 +261,29 @@ def test_no_image_is_lost_with_the_reader(errors_too: bool, environment: dict[st
     assert unread(["show", "nothing.png"], environment, tmp_path, errors_too=errors_too)[0] == 11
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a terminal of our own is Unix's")
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_no_image_is_lost_with_the_window(term: str, tmp_path: Path) -> None:
+    """A terminal that goes away while a job is under way, as after `disown`, breaks nothing off."""
+    import pty
+
+    simulator = Simulator(eta=1)
+    with serving(simulator) as url:
+        ours, theirs = pty.openpty()
+        environment = {**os.environ, "MODELSLAB_BASE_URL": url, "MODELSLAB_API_KEY": "sk-planted-0123", "TERM": term}
+        command = [*PONY, "text2img", "x", "-o", "out"]
+        with subprocess.Popen(
+            command, stdout=theirs, stderr=theirs, env=environment, cwd=tmp_path, start_new_session=True
+        ) as running:
+            os.close(theirs)
+            os.read(ours, 1)  # it has begun to say something
+            os.close(ours)
+            code = running.wait(60)
+    assert code == 141
+    assert [path.suffix for path in (tmp_path / "out").iterdir()] == [".png"]
+    assert len(simulator.submissions) == 1
+
+
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_a_batch_goes_on_without_its_reader(more: list[str], environment: dict[str, str], tmp_path: Path) -> None:
     """To its last image."""

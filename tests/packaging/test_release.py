@@ -57,6 +57,7 @@ def test_the_notes_are_the_section_of_the_tag() -> None:
         ("v1.2.3", "1.2.3", CHANGELOG.replace("Unreleased\n", "Unreleased\n\n- Late.\n"), "unreleased: they belong"),
         ("v1.2.3", "1.2.3", CHANGELOG.replace("2026-02-28", "2026-02-30"), "no version and date"),
         ("v1.2.3", "1.2.3", CHANGELOG.replace(" - 2026-02-28", ""), "no version and date"),
+        ("v1.2.3", "1.2.3", f"{CHANGELOG}\n## 1.2.3 - 2026-02-27\n\n- Other words.\n", "two headings for 1.2.3"),
     ],
 )
 def test_a_tag_that_is_not_right_is_refused(tag: str, version: str, changelog: str, why: str) -> None:

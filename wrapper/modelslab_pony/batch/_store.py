@@ -7,6 +7,7 @@ import json
 import secrets
 import socket
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ class Account:
 
     api_key: str | None = field(repr=False)
     base_url: str | None
+
+
+def check_sqlite(python: tuple[int, int], sqlite: tuple[int, int, int]) -> None:
+    """Refuse an SQLite in which DBOS's statements fail. Raises `ConfigurationError`.
+
+    From Python 3.12 on DBOS asks for `unixepoch('subsec')` (dbos 3.4, `_sys_db.py`), which SQLite has from 3.42 on
+    (its release notes); an earlier one answers NULL.
+    """
+    if python >= (3, 12) and sqlite < (3, 42):
+        raise ConfigurationError(
+            f"the SQLite of this Python is {'.'.join(map(str, sqlite))}; batches need 3.42 on Python 3.12 and newer: "
+            "take another build of Python, Python 3.11, or a database=postgresql://... (--database)"
+        )
 
 
 def remembers(folder: Path, batch: str) -> bool:
@@ -137,9 +151,10 @@ class Store:
         return self._url is not None
 
     def workflows(self) -> sa.URL:
-        """Return where DBOS keeps what it knows."""
+        """Return where DBOS keeps what it knows. Raises `ConfigurationError` where no SQLite can do that."""
         if self._url is not None:
             return self._url
+        check_sqlite(sys.version_info[:2], sqlite3.sqlite_version_info)
         url = sqlite_url((self.folder / WORKFLOWS).absolute())
         engine = open_engine(url, durable=True)
         engine.connect().close()  # write-ahead from the first moment on

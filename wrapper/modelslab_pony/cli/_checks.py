@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -74,9 +75,11 @@ class Secrets:
         """Take a key, and what in URLs lets somebody in."""
         found = {key, key.strip()}
         for url in urls:
-            parts = split(url)
-            login = parts.netloc.rpartition("@")[0] if parts else url
-            found |= {part for text in (login, unquote(login)) for part in (text, *text.split(":", 1))}
+            if split(url) is None:
+                found.add(url)
+            login = _login(url)
+            for text in (login, unquote(login)):
+                found |= {text, *text.split(":", 1), *re.split(r"[:/?#@]+", text)}
         return cls(frozenset(found - {""}))
 
     def clean(self, text: str) -> str:
@@ -156,6 +159,8 @@ def network(trail: Trail, *, is_https: bool, is_proxied: bool) -> list[Check]:
     }
     skipped = {} if is_https else {"tls": "the base URL is http"}
     skipped |= {"dns": "the proxy looks the name up"} if is_proxied else {}
+    if is_https and trail.stage == "http" and not trail.tls:  # a proxy came between
+        skipped["tls"] = "it did not come to that"
     found, reached = [], STAGES.index(trail.stage)
     for number, stage in enumerate(STAGES):
         if stage in skipped:
@@ -181,7 +186,7 @@ def clock(date: str, now: float) -> Check:
     """Return the line about this machine's clock (seconds since 1970), beside the `Date` of an answer."""
     try:
         theirs = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return Check("clock", "skipped", "no answer with a date to compare it with")
     theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
     skew = (datetime.fromtimestamp(now, UTC) - theirs).total_seconds()
@@ -229,13 +234,18 @@ def lines(checks: Sequence[Check]) -> list[str]:
 def shown(url: str, *, path: bool = True) -> str:
     """Return a URL without what may let somebody in: a login, and a path that looks like a token."""
     parts = split(url)
-    if parts is None or not parts.hostname:
-        return "one that cannot be read"
+    if parts is None or not parts.hostname or "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        return "one that cannot be read"  # or a login with a slash in it, of which the first half looks like a host
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     port = f":{parts.port}" if parts.port else ""
     origin = f"{parts.scheme}://{host}{port}"
     whole = f"{origin}{parts.path}"
     return origin if not path else whole if without_private_urls(whole) == whole else f"{origin}/..."
+
+
+def _login(url: str) -> str:
+    """Return what stands before the last @ of a URL: more than a login, if anything, where a slash is in a password."""
+    return url.partition("://")[2].rpartition("@")[0] if "://" in url else url.rpartition("@")[0]
 
 
 def split(url: str) -> SplitResult | None:

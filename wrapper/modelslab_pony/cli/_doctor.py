@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -53,6 +54,8 @@ def doctor(
     """
     from modelslab_pony.cli import _checks, _probe  # noqa: PLC0415 - with httpx; the tab key does not need them
 
+    if math.isnan(timeout):
+        raise typer.BadParameter("must be a number of seconds", param_hint="--timeout")
     secrets = _probe.secrets()
     checks = [evolve(check, told=secrets.clean(check.told)) for check in _all(timeout)]
     code = _checks.code(checks)

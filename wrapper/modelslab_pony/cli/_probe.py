@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import socket
+import sqlite3
 import threading
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -44,6 +45,7 @@ def versions() -> list[Check]:
     return [
         *found,
         *(Check(name, "ok", _version(name) or "of unknown version") for name in ("httpx", "attrs")),
+        Check("sqlite", "ok", sqlite3.sqlite_version),
         _spec(),
     ]
 

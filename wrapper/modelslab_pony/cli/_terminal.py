@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 UNREAD = 141
 """The exit code when what was to be printed could not be: what shells say of a program that SIGPIPE ended."""
-_LEFT = {errno.EPIPE, errno.ESHUTDOWN, errno.EINVAL if os.name == "nt" else errno.EPIPE}
-"""How a system says that a pipe's reader is gone."""
+_LEFT = {errno.EPIPE, errno.ESHUTDOWN, errno.EINVAL if os.name == "nt" else errno.EIO}
+"""How a system says that a pipe's reader is gone, or a terminal's window."""
 _DUMB = {"dumb", "unknown"}
 
 
@@ -63,7 +63,8 @@ def _is_terminal(stream: Any) -> bool:
 class Outlet(io.RawIOBase):
     """One of the standard streams; what its reader no longer takes is let go, and that is kept in mind.
 
-    A reader that leaves (`| head -1`) or a full disk behind `>` must not break off a job that is paid for.
+    A reader that leaves (`| head -1`), a window that was closed, or a full disk behind `>` must not break off a job
+    that is paid for.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -102,12 +103,12 @@ class Outlet(io.RawIOBase):
 
 
 def guarded(stream: Any) -> tuple[Any, Outlet | None]:
-    """Return a standard stream that outlives its reader; a terminal, or what is no file, as it is."""
+    """Return a standard stream that outlives its reader; what is no file, and Windows's console, as it is."""
     try:
-        descriptor = stream.fileno() if stream is not None and not stream.isatty() else None
+        descriptor = None if stream is None or (os.name == "nt" and stream.isatty()) else stream.fileno()
     except (OSError, ValueError):
         descriptor = None
-    if stream is None or descriptor is None:
+    if descriptor is None:
         return stream, None
     stream.flush()
     outlet = Outlet(descriptor)
