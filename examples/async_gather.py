@@ -12,7 +12,14 @@ import asyncio
 import sys
 from pathlib import Path
 
-from modelslab_pony import AsyncPonyClient, PonyError, SubmissionUnknown, TextToImage
+from modelslab_pony import (
+    AsyncPonyClient,
+    DownloadError,
+    GenerationFailed,
+    PonyError,
+    SubmissionUnknown,
+    TextToImage,
+)
 
 FOLDER = Path("pictures")
 QUEUED = 5
@@ -20,24 +27,44 @@ QUEUED = 5
 PROMPTS = [f"a lighthouse in month {month}" for month in range(1, 9)]
 
 
+UNKNOWN = "may have been accepted: look at your account's history first"
+
+
+def stands(error: PonyError) -> str:
+    """Say what an error means for money. The order counts."""
+    match error:
+        case SubmissionUnknown():
+            return UNKNOWN
+        case GenerationFailed():
+            return "the service gave it up: another try is another job"
+        case PonyError(job_id=int() | str() as job):
+            return f"paid for, and nothing is lost: pony fetch {job}"
+        case DownloadError(url=url):  # a success that came without an id
+            return f"paid for, and without an id: soon, the picture may be had at {url}"
+        case _:
+            return "not accepted"
+
+
 async def make(pony: AsyncPonyClient, prompt: str, places: asyncio.Semaphore) -> bool:
     """Make and save one prompt's image; return whether that went well. No `PonyError` leaves it."""
-    job_id = None
+    if_cancelled = "not sent"
     try:
         async with places:
+            if_cancelled = UNKNOWN
             job = await pony.submit(TextToImage(prompt))
-            job_id = job.id
-            print(f"job {job_id}: {prompt}", flush=True)  # from here on it is paid for, whatever ends this program
+            if_cancelled = (
+                f"paid for, and nothing is lost: pony fetch {job.id}" if job.id else "paid for, and without an id"
+            )
+            print(f"job {job.id}: {prompt}", flush=True)  # from here on it is paid for, whatever ends this program
             generation = await job.wait(timeout=600)
         for image in generation.images:
-            print(f"job {job_id}: {await image.save(FOLDER)}", flush=True)
+            print(f"job {job.id}: {await image.save(FOLDER)}", flush=True)
     except PonyError as error:
-        print(f"{prompt}: {type(error).__name__}: {error}", file=sys.stderr)
-        if isinstance(error, SubmissionUnknown):
-            print("  may have been accepted: look at your account's history first", file=sys.stderr)
-        elif job_id is not None:
-            print(f"  nothing is lost: pony fetch {job_id}", file=sys.stderr)
+        print(f"{prompt}: {type(error).__name__}: {error}\n  {stands(error)}", file=sys.stderr)
         return False
+    except asyncio.CancelledError:  # Ctrl-C, which takes no job back
+        print(f"{prompt}: {if_cancelled}", file=sys.stderr)
+        raise
     return True
 
 

@@ -9,13 +9,17 @@ With a key:     pip install fastapi uvicorn 'modelslab-pony[webhooks]'
 Without cost:   pony simulator --port 8010     # in another terminal
                 export MODELSLAB_BASE_URL=http://127.0.0.1:8010/api/v6/images MODELSLAB_API_KEY=any
 
-Put your own login before POST /images: each call costs money. Of a job there is an empty file when it is accepted,
-and its picture when it is done, so several processes, or a later one, can share the folder.
+Put your own login before POST /images: each call costs money. Of a job there is a file with its id when it is accepted,
+and its picture when it is done, so several processes, or a later one, can share the folder. Both are named after the
+id, or, where the service gives one that is no name for a file, after its checksum: the caller's "job_id".
 """
 
 import asyncio
+import hashlib
 import logging
 import os
+import re
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -28,6 +32,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from modelslab_pony import (
     AsyncJobStatus,
     AsyncPonyClient,
+    DownloadError,
     InvalidRequestError,
     PonyError,
     SubmissionUnknown,
@@ -38,13 +43,28 @@ from modelslab_pony.webhooks import Receiver, new_token
 FOLDER = Path(os.environ.get("PICTURES", "pictures"))
 PUBLIC_URL = os.environ.get("PUBLIC_URL", "http://127.0.0.1:8020")
 TOKEN = os.environ.get("HOOK_TOKEN") or new_token()
+NAME = r"^[A-Za-z0-9_-]{1,100}$"
 _log = logging.getLogger("uvicorn.error")
 
 
-async def keep(status: AsyncJobStatus) -> None:
+def name_of(job_id: int | str | None) -> str:
+    """Return what a job is called here. Its id is the service's, and no path is made of it unchecked."""
+    text = str(job_id)
+    return text if re.fullmatch(NAME, text) else hashlib.sha256(text.encode()).hexdigest()
+
+
+def accepted(job_id: int | str) -> str:
+    """Write down a job that is paid for; return its name."""
+    _log.info("job %s is accepted", job_id)
+    name = name_of(job_id)
+    (FOLDER / f"{name}.job").write_text(str(job_id), "utf-8")
+    return name
+
+
+async def keep(status: AsyncJobStatus, name: str) -> None:
     """Save the picture of a job that is done. A job that is new here may be a `SubmissionUnknown`: it is kept, too."""
     if status.generation is not None:
-        await status.generation.images[0].save(FOLDER / f"{status.id}.png", overwrite=True)
+        await status.generation.images[0].save(FOLDER / f"{name}.png", overwrite=True)
 
 
 async def keep_all(ended: asyncio.Queue[AsyncJobStatus]) -> None:
@@ -52,7 +72,7 @@ async def keep_all(ended: asyncio.Queue[AsyncJobStatus]) -> None:
     while True:
         status = await ended.get()
         try:
-            await keep(status)
+            await keep(status, name_of(status.id))
         except PonyError as error:
             _log.warning("job %s is not saved yet: %s", status.id, type(error).__name__)
 
@@ -82,30 +102,42 @@ async def refused(_: Request, error: PonyError) -> Response:
     if isinstance(error, InvalidRequestError):
         return JSONResponse({"errors": dict(error.errors)}, 422)
     _log.error("%s: %s", type(error).__name__, error)
-    said = "it may have been accepted" if isinstance(error, SubmissionUnknown) else "not now"
-    return JSONResponse({"error": said, "job_id": error.job_id}, 502)
+    said = "not now"
+    if isinstance(error, SubmissionUnknown):
+        said = "it may have been accepted"
+    elif error.job_id is not None or isinstance(error, DownloadError):
+        said = "it is paid for"
+    return JSONResponse({"error": said, "job_id": None if error.job_id is None else name_of(error.job_id)}, 502)
 
 
 @app.post("/images", status_code=202)
 async def submit(prompt: Annotated[str, Body(embed=True, max_length=1000)], request: Request) -> dict[str, str]:
     """Have an image made; answer with its job."""
     pony: AsyncPonyClient = request.app.state.pony
-    job = await pony.submit(TextToImage(prompt, webhook=request.app.state.webhook))
-    (FOLDER / f"{job.id}.job").touch()
-    return {"job_id": str(job.id)}
+    try:
+        job = await pony.submit(TextToImage(prompt, webhook=request.app.state.webhook))
+    except PonyError as error:
+        if error.job_id is not None:  # accepted, whatever came after it
+            accepted(error.job_id)
+        raise
+    if job.id is not None:
+        return {"job_id": accepted(job.id)}
+    name = uuid.uuid4().hex  # a success that came without an id: it can never be asked about
+    await keep(await job.refresh(), name)
+    return {"job_id": name}
 
 
-@app.get("/images/{job_id}")
-async def show(job_id: Annotated[str, fastapi.Path(pattern=r"^[\w-]+$")], request: Request) -> Response:
+@app.get("/images/{name}")
+async def show(name: Annotated[str, fastapi.Path(pattern=NAME)], request: Request) -> Response:
     """Answer with the picture, or with how the job stands."""
-    picture = FOLDER / f"{job_id}.png"
+    picture, note = FOLDER / f"{name}.png", FOLDER / f"{name}.job"
     if not picture.exists():
-        if not (FOLDER / f"{job_id}.job").exists():  # the account has jobs that are none of a caller's business
+        if not note.exists():  # the account has jobs that are none of a caller's business
             raise HTTPException(404)
         pony: AsyncPonyClient = request.app.state.pony
-        status = await pony.fetch(job_id)
+        status = await pony.fetch(note.read_text("utf-8") or name)
         if status.generation is None:
             code = 502 if status.done else 202
-            return JSONResponse({"job_id": job_id, "status": status.status, "eta": status.eta}, code)
-        await keep(status)  # its webhook is late, or will never come
+            return JSONResponse({"job_id": name, "status": status.status, "eta": status.eta}, code)
+        await keep(status, name)  # its webhook is late, or will never come
     return FileResponse(picture)

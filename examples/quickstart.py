@@ -13,6 +13,7 @@ from modelslab_pony import (
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
+    DownloadError,
     GenerationFailed,
     InsufficientCreditsError,
     InvalidRequestError,
@@ -35,6 +36,8 @@ def what_to_do(error: PonyError) -> str:
             said = f"It is still being made. Nothing is lost: pony fetch {job}"
         case PonyError(job_id=int() | str() as job):  # the download failed, or the service could not be asked
             said = f"It is paid for. Do not send it again: pony fetch {job}"
+        case DownloadError(url=url):  # a success that came without an id
+            said = f"It is paid for. Do not send it again; soon, the picture may be had at {url}"
         case InsufficientCreditsError():
             said = "The account is empty. Nothing was accepted."
         case AuthenticationError() | ConfigurationError():

@@ -56,18 +56,25 @@ def submit(pony: PonyClient, prompt: str, path: Path) -> Job:
     except PonyError as error:
         if error.job_id is not None:  # accepted, whatever came after it
             write(path, {**intent, "job_id": error.job_id})
+        elif isinstance(error, GenerationFailed):  # another try is for you to decide
+            write(path, {**intent, "failed": str(error)})
         elif not isinstance(error, SubmissionUnknown):  # the one error that leaves it open; all others: not accepted
             path.unlink()
         raise
     if job.id is not None:
         write(path, {**intent, "job_id": job.id})
+    else:  # it is made already, and its address is all that is known
+        write(path, {**intent, "urls": [image.url for image in job.wait().images]})
     return job
 
 
 def taken_up(pony: PonyClient, known: dict[str, Any]) -> Job:
-    """Return the job of an earlier run. Raises `SubmissionUnknown` if that ended before it knew one."""
+    """Return the job of an earlier run. Raises `SubmissionUnknown` if that knew of none, `GenerationFailed`."""
+    if "failed" in known:
+        raise GenerationFailed(known["failed"])
     if "job_id" not in known:
-        raise SubmissionUnknown(f"{known['prompt']!r} was being sent at {known['sent']}; no answer is known")
+        answer = f"it was made: {known['urls']}" if "urls" in known else "no answer is known"
+        raise SubmissionUnknown(f"{known['prompt']!r} was being sent at {known['sent']}; {answer}")
     return pony.job(known["job_id"])
 
 
@@ -87,7 +94,8 @@ def main(folder: str = "lighthouse", prompt: str = "a lighthouse at dusk") -> in
             write(path, known)
     except SubmissionUnknown as error:
         print(f"Unknown: {error}\nNothing is sent again by itself. Look at your account's history.", file=sys.stderr)
-        print(f'If the job is there, add its id to {path} as "job_id"; if not, delete that file.', file=sys.stderr)
+        print(f'If the job is there, add its id to {path} as "job_id".', file=sys.stderr)
+        print("If it is not, and if no other run is at it, delete that file.", file=sys.stderr)
         return 13
     except GenerationFailed as error:
         print(f"{error}\nDelete {path} for another try, which is another job.", file=sys.stderr)

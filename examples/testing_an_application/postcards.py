@@ -10,7 +10,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from modelslab_pony import AsyncPonyClient, GenerationFailed, PonyClient, TextToImage
+from modelslab_pony import AsyncPonyClient, GenerationFailed, PonyClient, PonyError, TextToImage
 
 
 def request_for(town: str) -> TextToImage:
@@ -19,24 +19,33 @@ def request_for(town: str) -> TextToImage:
 
 
 def postcard(pony: PonyClient, town: str, folder: Path, patience: float = 60) -> Path:
-    """Make a postcard, in at most `patience` seconds, and return its file. Whatever goes wrong, `unfinished` mends."""
-    job = pony.submit(request_for(town))
+    """Make a postcard within `patience` seconds; return its file. What has a job, `unfinished` fetches later."""
     note = folder / f"{town}.job"
-    note.write_text(str(job.id), "utf-8")  # from here on it is paid for
+    try:
+        job = pony.submit(request_for(town))
+    except PonyError as error:
+        if error.job_id is not None:  # accepted, whatever came after it
+            note.write_text(str(error.job_id), "utf-8")
+        raise
+    if job.id is not None:  # without one it is made already, and can never be asked about
+        note.write_text(str(job.id), "utf-8")  # from here on it is paid for
     path = job.wait(timeout=patience).images[0].save(folder / f"{town}.png")
-    note.unlink()
+    note.unlink(missing_ok=True)
     return path
 
 
-def unfinished(pony: PonyClient, folder: Path) -> list[Path]:
-    """Fetch the postcards that are paid for and not there."""
+def unfinished(pony: PonyClient, folder: Path, patience: float = 60) -> list[Path]:
+    """Fetch the postcards that are paid for and not there. What cannot be had now is left for the next time."""
     fetched = []
     for note in sorted(folder.glob("*.job")):
         try:
-            generation = pony.job(note.read_text("utf-8")).wait()
+            generation = pony.job(note.read_text("utf-8")).wait(timeout=patience)
             fetched.append(generation.images[0].save(note.with_suffix(".png"), overwrite=True))
         except GenerationFailed as error:
-            print(error, file=sys.stderr)  # the service gave it up: there is nothing to fetch
+            print(f"{note.stem}: {error}", file=sys.stderr)  # the service gave it up: there is nothing to fetch
+        except PonyError as error:
+            print(f"{note.stem} is paid for and not there yet ({note}): {error}", file=sys.stderr)
+            continue
         note.unlink()
     return fetched
 
@@ -53,10 +62,13 @@ async def series(pony: AsyncPonyClient, towns: list[str], folder: Path) -> dict[
 
 
 def main(towns: list[str]) -> None:
-    """Make postcards, with a client of its own."""
+    """Make the postcards that are neither there nor paid for, with a client of its own."""
     with PonyClient() as pony:
-        for path in [*unfinished(pony, Path()), *(postcard(pony, town, Path()) for town in towns)]:
+        for path in unfinished(pony, Path()):
             print(path)
+        for town in towns:
+            if not Path(f"{town}.job").exists() and not Path(f"{town}.png").exists():
+                print(postcard(pony, town, Path()))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from modelslab_pony import (
+    APIError,
     AsyncPonyClient,
+    AuthenticationError,
     InsufficientCreditsError,
     JobTimeout,
     PermissionDeniedError,
@@ -54,6 +56,43 @@ def test_a_late_postcard_is_fetched_later(pony_client: PonyClient, pony_clock: V
     pony_clock.sleep(60)
     assert [path.name for path in postcards.unfinished(pony_client, tmp_path)] == ["Bergen.png"]
     assert postcards.unfinished(pony_client, tmp_path) == []
+
+
+@pytest.mark.parametrize("code", [401, 404])
+def test_one_postcard_that_cannot_be_had_keeps_no_other_from_being_fetched(
+    code: int, pony_client: PonyClient, pony_simulator: Simulator, tmp_path: Path
+) -> None:
+    """It is named, and its note stays for the next time."""
+    for town in ("Bergen", "Lisbon"):
+        with pytest.raises(JobTimeout):
+            postcards.postcard(pony_client, town, tmp_path, patience=5)
+    pony_simulator.faults.add(faults.Reply(code, {"status": "error", "message": "no"}), on="fetch")
+    assert [path.name for path in postcards.unfinished(pony_client, tmp_path)] == ["Lisbon.png"]
+    assert [path.name for path in postcards.unfinished(pony_client, tmp_path)] == ["Bergen.png"]
+
+
+def test_what_is_there_or_paid_for_is_not_made_again(
+    pony_takeover: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first run has an id and no picture, the second may not fetch it, the third does, the fourth has it."""
+    monkeypatch.chdir(tmp_path)
+    pony_takeover.faults.add(faults.Reply(401, {"status": "error", "message": "no"}), on="fetch", times=2)
+    with pytest.raises(AuthenticationError):
+        postcards.main(["Bergen"])
+    for _ in range(3):
+        postcards.main(["Bergen"])
+    assert [path.name for path in tmp_path.iterdir()] == ["Bergen.png"]
+    assert len(pony_takeover.jobs) == 1
+
+
+def test_an_error_that_names_a_job_leaves_its_note(
+    pony_client: PonyClient, pony_simulator: Simulator, tmp_path: Path
+) -> None:
+    """Whatever the answer says beside it."""
+    pony_simulator.faults.add(faults.Reply(200, {"status": "error", "id": 7, "message": "no"}), on="text2img")
+    with pytest.raises(APIError):
+        postcards.postcard(pony_client, "Bergen", tmp_path)
+    assert (tmp_path / "Bergen.job").read_text("utf-8") == "7"
 
 
 def test_one_failure_costs_no_other_postcard(

@@ -19,11 +19,24 @@ import nbformat
 import pytest
 
 from modelslab_pony import PonyClient, TextToImage
-from modelslab_pony.testing import Simulator
+from modelslab_pony.testing import Simulator, faults
 from modelslab_pony.testing.server import serving
 from prism_image import ROOT
 from support import prism
-from support.examples import BIN, EXAMPLES, KEY, LIMIT, environment, files, run, runs, size, until
+from support.examples import (
+    BIN,
+    EXAMPLES,
+    KEY,
+    LIMIT,
+    begun,
+    environment,
+    files,
+    run,
+    running,
+    runs,
+    size,
+    until,
+)
 
 # --- a web application -------------------------------------------------------------------------------------------
 
@@ -121,6 +134,49 @@ def test_the_web_application_refuses(tmp_path: Path) -> None:
         assert (answer.status_code, answer.json()) == (502, {"error": "not now", "job_id": None})
 
 
+def test_the_web_application_keeps_a_picture_that_has_no_id(tmp_path: Path) -> None:
+    """A success without an id is at hand only once: it is saved at once, and shown by a name of its own."""
+    simulator = Simulator(eta=0)
+    with serving(simulator) as url, web_application(tmp_path, url) as browser:
+        with PonyClient(KEY, base_url=url) as other:
+            place = other.text2img("a lighthouse").images[0].url
+        made = {"status": "success", "output": [place]}
+        simulator.faults.script(faults.Reply(200, made, accepted=True), on="text2img")
+        answer = browser.post("/images", json={"prompt": "a lighthouse"})
+        assert answer.status_code == 202, answer.text
+        assert browser.get(f"/images/{answer.json()['job_id']}").headers["content-type"] == "image/png"
+
+        lost = {"status": "success", "output": [f"{url}/no-picture.png"]}
+        simulator.faults.script(faults.Reply(200, lost, accepted=True), on="text2img")
+        answer = browser.post("/images", json={"prompt": "a lighthouse"})
+        assert (answer.status_code, answer.json()["error"]) == (502, "it is paid for")
+    assert f"{url}/no-picture.png" in (tmp_path / "log").read_text("utf-8")
+
+
+@pytest.mark.parametrize("given", [70010001, "a/../b c", "..", "é" * 200], ids=["usual", "path", "dots", "long"])
+@pytest.mark.parametrize("status", ["error", "processing"])
+def test_the_web_application_remembers_every_id(status: str, given: int | str, tmp_path: Path) -> None:
+    """Also one that came with an error, or could be no name of a file: it is logged, and asked about afterwards."""
+    simulator = Simulator(eta=0)
+    with serving(simulator) as url, web_application(tmp_path, url) as browser:
+        with PonyClient(KEY, base_url=url) as other:
+            place = other.text2img("a lighthouse").images[0].url
+        simulator.faults.script(faults.Reply(200, {"status": status, "id": given}), on="text2img")
+        answer = browser.post("/images", json={"prompt": "a lighthouse"})
+        assert answer.status_code == (202 if status == "processing" else 502), answer.text
+        simulator.faults.script(
+            faults.Reply(200, {"status": "processing", "id": given}),
+            faults.Reply(200, {"status": "success", "id": given, "output": [place]}),
+            on=lambda call: call.operation == "fetch" and json.loads(call.body)["request_id"] == str(given),
+        )
+        shown = [browser.get(f"/images/{answer.json()['job_id']}") for _ in range(2)]
+        assert [one.status_code for one in shown] == [202, 200]
+        assert shown[0].json()["job_id"] == answer.json()["job_id"]
+    assert f"job {given} " in (tmp_path / "log").read_text("utf-8")
+    assert {path.name for path in tmp_path.iterdir()} == {"log", "pictures"}
+    assert sorted(path.suffix for path in (tmp_path / "pictures").iterdir()) == [".job", ".png"]
+
+
 # --- a notebook --------------------------------------------------------------------------------------------------
 
 EXECUTE = """
@@ -181,7 +237,7 @@ def test_an_application_is_tested(tmp_path: Path) -> None:
     """Its own tests pass, with each dialect; and it makes pictures over real sockets."""
     place = copied("testing_an_application", tmp_path)
     tested = run(place, NOWHERE, "-m", "pytest", "-q")
-    assert (tested.returncode, "12 passed" in tested.stdout) == (0, True), tested.stdout
+    assert (tested.returncode, "20 passed" in tested.stdout) == (0, True), tested.stdout
     with serving(Simulator(eta=0.1)) as url:
         done = run(place, url, "postcards.py", "Bergen", "Lisbon")
     assert (done.returncode, done.stdout) == (0, "Bergen.png\nLisbon.png\n"), done.stderr
@@ -208,8 +264,16 @@ def test_an_application_is_held_to_the_spec(tmp_path: Path) -> None:
 def _nothing_runs_on(tmp_path: Path) -> Iterator[None]:
     """No process that a project began outlives its tests."""
     yield
-    listed = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
-    assert [line for line in listed.splitlines() if f"{tmp_path}{os.sep}" in line] == []
+    assert running(f"{tmp_path}{os.sep}") == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes are looked up in /proc")
+def test_a_process_that_runs_on_would_be_seen(tmp_path: Path) -> None:
+    """By its command line, for as long as it lives."""
+    with begun(tmp_path, NOWHERE, "-c", "input()", tmp_path) as process:
+        until(lambda: len(running(str(tmp_path))) == 1)
+    assert process.returncode is not None
+    assert running(str(tmp_path)) == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import pytest
 from modelslab_pony import errors, read_recipe
 from modelslab_pony.testing import Simulator, faults
 from modelslab_pony.testing.server import serving
-from support.examples import EXAMPLES, LIMIT, killed, run, runs, size, until
+from support.examples import EXAMPLES, LIMIT, begun, killed, run, runs, size, until
 
 # --- quickstart ------------------------------------------------------------------------------------------------
 
@@ -65,17 +68,39 @@ def test_the_quickstart_says_what_to_do(
     assert (len(simulator.submissions), len(simulator.jobs)) == (1, jobs)
 
 
+AFTER_ACCEPTANCE = errors.SubmissionUnknown | errors.GenerationFailed | errors.JobTimeout | errors.DownloadError
+"""What is raised only when the service accepted a job, or may have: with an id or without one."""
+
+
 def test_the_quickstart_never_advises_to_pay_twice() -> None:
-    """For no error that has a job, or may have one, does it say that nothing was accepted."""
+    """For no error that has a job, or may have one, does it say that nothing was accepted, or to send it again."""
     what_to_do = runpy.run_path(str(EXAMPLES / "quickstart.py"))["what_to_do"]
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.PonyError)]
     assert len(kinds) > 15
     for kind in kinds:
         error = kind("…")
         assert ("history before" in what_to_do(error)) == issubclass(kind, errors.SubmissionUnknown), kind
+        if isinstance(error, AFTER_ACCEPTANCE):
+            assert not re.search("Nothing was accepted|can be sent|Send it", what_to_do(error)), kind
         error.job_id = 5
-        assert "Nothing was accepted" not in what_to_do(error), kind
+        assert not re.search("Nothing was accepted|can be sent|Send it", what_to_do(error)), kind
         assert "fetch 5" in what_to_do(error) or isinstance(error, errors.SubmissionUnknown | errors.GenerationFailed)
+
+
+def made_without_id(place: str) -> faults.Reply:
+    """A success that names a picture and no job: it was accepted and is paid for."""
+    return faults.Reply(200, {"status": "success", "output": [place]}, accepted=True)
+
+
+def test_the_quickstart_knows_what_has_no_id_for_paid(tmp_path: Path) -> None:
+    """A success without an id, whose picture cannot be had: it tells where the picture is."""
+    simulator = Simulator()
+    with serving(simulator) as url:
+        simulator.faults.add(made_without_id(f"{url}/no-picture.png"), on="text2img")
+        done = run(tmp_path, url, EXAMPLES / "quickstart.py")
+    assert done.returncode == 1
+    assert re.search(r"DownloadError.*\n.*paid for.*Do not send it again.*/no-picture\.png$", done.stderr), done.stderr
+    assert "Nothing was accepted" not in done.stderr
 
 
 # --- many at once ----------------------------------------------------------------------------------------------
@@ -115,6 +140,50 @@ def test_an_image_that_is_paid_for_is_named(tmp_path: Path) -> None:
         done = run(tmp_path, url, EXAMPLES / "async_gather.py", "a harbour")
     assert done.returncode == 1
     assert "nothing is lost: pony fetch 70010001" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "fault", "said"),
+    [
+        ({}, faults.Reply(200, {"status": "error", "id": 5, "message": "no"}), "paid for.*: pony fetch 5$"),
+        ({}, faults.Reply(200, {"status": "failed", "id": 5}), "gave it up"),
+        ({}, faults.Reply(200, {"status": "failed"}), "gave it up"),
+        ({"outcome": "failed"}, None, "gave it up"),
+        ({}, made_without_id("http://127.0.0.1:9/picture.png"), "paid for.*:9/picture.png$"),
+        ({"balance": 0}, None, "not accepted"),
+    ],
+)
+def test_each_failure_is_told_with_what_it_means_for_money(
+    options: dict[str, Any], fault: Any, said: str, tmp_path: Path
+) -> None:
+    """An id that only the error has, what was given up, what has no id; each in its own words."""
+    simulator = Simulator(**{"eta": 0.05, **options})
+    simulator.faults.script(fault, on="text2img")
+    with serving(simulator) as url:
+        done = run(tmp_path, url, EXAMPLES / "async_gather.py", "a harbour")
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("  ")]
+    assert re.search(said, line), done.stderr
+    assert "gave it up" not in line or "pony fetch" not in line
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to another process there")
+def test_ctrl_c_tells_what_it_leaves_behind(tmp_path: Path) -> None:
+    """The id of what has one, the history for what is under way, and that the rest was not sent."""
+    simulator = Simulator(eta=LIMIT)
+    simulator.faults.script(None, *[faults.Late(LIMIT)] * 4, on="text2img")
+    command = [EXAMPLES / "async_gather.py", *"abcdef"]
+    with serving(simulator) as url, begun(tmp_path, url, *command, stderr=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline().startswith("job 70010001: ")
+        until(lambda: len(simulator.submissions) == 5)
+        program.send_signal(signal.SIGINT)
+        _, said = program.communicate(timeout=LIMIT)
+    assert program.returncode not in {0, 1}
+    assert "KeyboardInterrupt" in said
+    assert len(re.findall(r"^[a-f]: may have been accepted: look at your account's history", said, re.MULTILINE)) == 4
+    assert len(re.findall(r"^[a-f]: paid for.*: pony fetch 70010001$", said, re.MULTILINE)) == 1
+    assert len(re.findall(r"^[a-f]: not sent$", said, re.MULTILINE)) == 1
 
 
 # --- after a crash ---------------------------------------------------------------------------------------------
@@ -188,4 +257,41 @@ def test_what_the_service_gave_up_is_not_made_again_by_itself(tmp_path: Path) ->
         done = [run(tmp_path, url, RESUME) for _ in range(2)]
     assert [one.returncode for one in done] == [1, 1]
     assert "job.json for another try" in done[1].stderr
+    assert len(simulator.submissions) == 1
+
+
+def test_what_was_given_up_without_an_id_is_not_made_again_by_itself(tmp_path: Path) -> None:
+    """Every run says so, in the same words, until the file is deleted."""
+    simulator = Simulator(eta=0)
+    simulator.faults.add(faults.Reply(200, {"status": "failed", "message": "out of paint"}), on="text2img")
+    with serving(simulator) as url:
+        done = [run(tmp_path, url, RESUME) for _ in range(2)]
+        assert [one.returncode for one in done] == [1, 1]
+        assert done[0].stderr == done[1].stderr
+        assert re.search(r"out of paint.*\nDelete .*job\.json for another try", done[1].stderr)
+        assert len(simulator.submissions) == 1
+        (tmp_path / "lighthouse" / "job.json").unlink()
+        assert run(tmp_path, url, RESUME).returncode == 0
+
+
+def test_what_was_made_without_an_id_is_named_by_each_run(tmp_path: Path) -> None:
+    """By the address of its picture, which is all that is known of it."""
+    simulator = Simulator(eta=0)
+    with serving(simulator) as url:
+        simulator.faults.add(made_without_id(f"{url}/no-picture.png"), on="text2img")
+        done = [run(tmp_path, url, RESUME) for _ in range(2)]
+    assert [one.returncode for one in done] == [1, 13]
+    assert all("/no-picture.png" in one.stderr for one in done)
+    assert len(simulator.submissions) == 1
+
+
+def test_a_run_beside_another_is_not_told_to_delete_what_that_one_needs(tmp_path: Path) -> None:
+    """While the first one is sending, the second cannot know it: it says what to look at."""
+    simulator = Simulator(eta=0)
+    simulator.faults.add(faults.Late(LIMIT), on="text2img")
+    with serving(simulator) as url, killed(tmp_path, url, RESUME):
+        until(lambda: len(simulator.submissions) == 1)
+        second = run(tmp_path, url, RESUME)
+    assert second.returncode == 13
+    assert "if no other run is at it" in second.stderr
     assert len(simulator.submissions) == 1

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,17 +67,33 @@ def run(folder: Path, url: str, *arguments: str | Path, **more: str) -> subproce
 
 
 @contextmanager
-def killed(folder: Path, url: str, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    """Run Python until the block ends, which kills it."""
+def begun(folder: Path, url: str, *arguments: str | Path, stderr: int | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Run Python beside the block; what has not ended with that is killed."""
     command = [sys.executable, "-W", "error", *arguments]
     with subprocess.Popen(
-        command, cwd=folder, env=environment(folder, url), stdout=subprocess.PIPE, text=True
+        command, cwd=folder, env=environment(folder, url), stdout=subprocess.PIPE, stderr=stderr, text=True
     ) as process:
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGKILL)
+            process.kill()
+
+
+@contextmanager
+def killed(folder: Path, url: str, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """Run Python until the block ends, which kills it."""
+    with begun(folder, url, *arguments) as process:
+        yield process
     assert process.returncode == -signal.SIGKILL
+
+
+def running(words: str) -> list[str]:
+    """Return the command lines of processes that hold some words; none where there is no `/proc`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            found.append(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+    return [line for line in found if words in line]
 
 
 def until(happened: Callable[[], bool]) -> None:
