@@ -25,8 +25,6 @@ FOLDER = Path("pictures")
 QUEUED = 5
 """Jobs that may be under way: 5, 10 or 15, by your plan (vendor docs, rate limits page)."""
 PROMPTS = [f"a lighthouse in month {month}" for month in range(1, 9)]
-
-
 UNKNOWN = "may have been accepted: look at your account's history first"
 
 
@@ -52,9 +50,9 @@ async def make(pony: AsyncPonyClient, prompt: str, places: asyncio.Semaphore) ->
         async with places:
             if_cancelled = UNKNOWN
             job = await pony.submit(TextToImage(prompt))
-            if_cancelled = (
-                f"paid for, and nothing is lost: pony fetch {job.id}" if job.id else "paid for, and without an id"
-            )
+            if_cancelled = f"paid for, and nothing is lost: pony fetch {job.id}"
+            if job.id is None:
+                if_cancelled = "paid for, and without an id: look at your account's history"
             print(f"job {job.id}: {prompt}", flush=True)  # from here on it is paid for, whatever ends this program
             generation = await job.wait(timeout=600)
         for image in generation.images:

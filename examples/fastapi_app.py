@@ -33,6 +33,7 @@ from modelslab_pony import (
     AsyncJobStatus,
     AsyncPonyClient,
     DownloadError,
+    GenerationFailed,
     InvalidRequestError,
     PonyError,
     SubmissionUnknown,
@@ -105,6 +106,8 @@ async def refused(_: Request, error: PonyError) -> Response:
     said = "not now"
     if isinstance(error, SubmissionUnknown):
         said = "it may have been accepted"
+    elif isinstance(error, GenerationFailed):
+        said = "the service gave it up"
     elif error.job_id is not None or isinstance(error, DownloadError):
         said = "it is paid for"
     return JSONResponse({"error": said, "job_id": None if error.job_id is None else name_of(error.job_id)}, 502)

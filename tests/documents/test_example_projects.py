@@ -150,6 +150,9 @@ def test_the_web_application_keeps_a_picture_that_has_no_id(tmp_path: Path) -> N
         simulator.faults.script(faults.Reply(200, lost, accepted=True), on="text2img")
         answer = browser.post("/images", json={"prompt": "a lighthouse"})
         assert (answer.status_code, answer.json()["error"]) == (502, "it is paid for")
+
+        simulator.faults.script(faults.Reply(200, {"status": "failed"}), on="text2img")
+        assert browser.post("/images", json={"prompt": "fog"}).json()["error"] == "the service gave it up"
     assert f"{url}/no-picture.png" in (tmp_path / "log").read_text("utf-8")
 
 
