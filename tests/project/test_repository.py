@@ -14,7 +14,7 @@ import pytest
 from modelslab_pony.cli._exits import _CODES
 from prism_image import ROOT, VERSION
 
-SKIPPED = {".git", ".venv", ".venv-audit", ".venv-bench", "node_modules", "out", "dist", "site"}
+SKIPPED = {".git", ".venv", "venv", ".venv-audit", ".venv-bench", "node_modules", "out", "dist", "site"}
 TEXTS = [
     path
     for path in ROOT.rglob("*")
