@@ -65,7 +65,7 @@ async def opened(task: Task, base_url: str) -> AsyncIterator[Job]:
 async def poster(name: str) -> AsyncIterator[Post]:
     """Give what posts a JSON and returns the answer's."""
     if name == "aiohttp":
-        import aiohttp  # noqa: PLC0415 - as above
+        import aiohttp  # noqa: PLC0415 - and not in the processes of others
 
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
 
@@ -75,7 +75,7 @@ async def poster(name: str) -> AsyncIterator[Post]:
 
             yield by_aiohttp
     else:
-        import httpx  # noqa: PLC0415 - as above
+        import httpx  # noqa: PLC0415 - and not in the processes of others
 
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         options: dict[str, Any] = {"limits": limits} if name == "httpx" else {}

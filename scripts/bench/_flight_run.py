@@ -85,7 +85,7 @@ def _watched(service: Service, task: Task, errors: Any) -> tuple[int, Sequence[t
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
     with subprocess.Popen(command, env=environment(), text=True, **pipes) as process:
         assert process.stdin is not None  # noqa: S101 - pipes were asked for
-        assert process.stdout is not None  # noqa: S101 - likewise
+        assert process.stdout is not None  # noqa: S101 - pipes were asked for
         try:
             process.stdin.write(json.dumps(asdict(task)))
             process.stdin.close()

@@ -91,7 +91,7 @@ def row(name: str, seen: Sequence[Seen]) -> Row:
 def ours(median: float, eta: Eta, jobs: int, at_once: int, seed: int = 20261129) -> list[Seen]:
     """Have one client wait for so many jobs, `at_once` under way at any time."""
     chance = random.Random(seed)  # noqa: S311 - a simulation
-    swing = random.Random(seed + 1)  # noqa: S311 - likewise
+    swing = random.Random(seed + 1)  # noqa: S311 - a simulation
     context = patient(swing.random)
     begun, seen = count(), list[Seen]()
     waiting: list[tuple[float, int, Iterator[float]]] = []

@@ -95,7 +95,7 @@ def test_whatever_is_broken_off_no_answer_goes_astray(most: int) -> None:
     replies: dict[int, object] = {}
 
     def say(talk: Talk) -> None:
-        number, dice = number_of(talk), random.Random(number_of(talk)).random()  # noqa: S311 - likewise
+        number, dice = number_of(talk), random.Random(number_of(talk)).random()  # noqa: S311 - moments, no secrets
         talk.server.over.wait(0.002)
         whole = answer_of(number)
         if dice < 0.4:

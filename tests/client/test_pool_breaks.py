@@ -144,7 +144,7 @@ def test_whatever_is_broken_off_no_answer_goes_astray(most: int) -> None:
             assert not pony._calls.gate.locked()
         assert await asyncio.to_thread(server.is_left)
 
-    with RawServer(anyhow(random.Random(1))) as server:  # noqa: S311 - likewise
+    with RawServer(anyhow(random.Random(1))) as server:  # noqa: S311 - moments, no secrets
         asyncio.run(run())
     assert [number for number, reply in replies.items() if is_wrong(reply, number)] == []
     assert sum(isinstance(reply, Reply) for reply in replies.values()) > 50

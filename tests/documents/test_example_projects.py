@@ -213,7 +213,7 @@ def test_the_notebook_shows_pictures(tmp_path: Path) -> None:
 
 def test_the_notebook_is_kept_without_outputs() -> None:
     """Valid, with ids; what it shows is made when it is run."""
-    notebook = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]  # likewise
+    notebook = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]  # it has no types
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
     assert [cell for cell in notebook.cells if cell.get("outputs") or cell.get("execution_count")] == []

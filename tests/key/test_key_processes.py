@@ -250,7 +250,7 @@ def test_a_program_that_crashes_shows_no_key(hook: str, off: bool, hosts: World,
     program.write_text(PROGRAM.format(hook=HOOKS[hook]), "utf-8")
     code, texts = run(hosts, tmp_path, "-X", "dev", str(program), off=off)
     assert code == 1
-    assert b"AuthenticationError" in bytes(texts[1])  # type: ignore[arg-type]  # likewise
+    assert b"AuthenticationError" in bytes(texts[1])  # type: ignore[arg-type]  # what a process printed is bytes
     assert bool(found(KEY, *texts)) is off
 
 
@@ -267,5 +267,5 @@ def test_asyncios_debug_mode_shows_no_key(hosts: World, tmp_path: Path) -> None:
     )
     code, texts = run(hosts, tmp_path, "-c", program, change={"PYTHONASYNCIODEBUG": "1"})
     assert code == 0, texts[:2]
-    assert b"Executing <" in bytes(texts[1])  # type: ignore[arg-type]  # likewise
+    assert b"Executing <" in bytes(texts[1])  # type: ignore[arg-type]  # what a process printed is bytes
     assert found(KEY, *texts) == []

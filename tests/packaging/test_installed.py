@@ -112,7 +112,7 @@ def _no_dbos() -> None:
 
 
 def _no_simulator() -> None:
-    from modelslab_pony.testing import Simulator  # noqa: F401 - likewise
+    from modelslab_pony.testing import Simulator  # noqa: F401 - the import is what is refused
 
 
 def _no_starlette() -> None:

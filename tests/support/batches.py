@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import Any
 from modelslab_pony import read_recipe
 from modelslab_pony.batch._row_book import Item
 from modelslab_pony.testing import Simulator
+from support.processes import beside
 
 KEY = "sk-planted-0123456789"
 BATCH = [sys.executable, "-m", "modelslab_pony.cli", "batch"]
@@ -58,20 +58,10 @@ def write_rows(path: Path, count: int, **fields: Any) -> Path:
 
 @contextlib.contextmanager
 def begun(url: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """Start `pony batch`; it does not outlive the block.
-
-    As from a terminal: a job in the background, which the tests may be, has Ctrl-C ignored by all that it starts.
-    """
-    command = [*BATCH, *map(str, arguments)]
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(
-        command, env=environment(url), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        signal.signal(signal.SIGINT, before)
-        try:
-            yield process
-        finally:
-            process.kill()
+    """Start `pony batch`; it does not outlive the block."""
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with beside([*BATCH, *map(str, arguments)], env=environment(url), **streams) as process:
+        yield process
 
 
 def run(url: str, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:

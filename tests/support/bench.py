@@ -82,7 +82,7 @@ def key_in_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def careless(cls: type[Settings], api_key: Any, base_url: Any) -> Settings:
         try:
-            return resolve(cls, api_key, base_url)  # type: ignore[no-any-return]  # likewise
+            return resolve(cls, api_key, base_url)  # type: ignore[no-any-return]  # of a class method
         except PonyError as error:
             error.add_note(f"with {getattr(api_key, 'given', api_key)!r} and {base_url!r}")
             raise

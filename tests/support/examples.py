@@ -16,6 +16,7 @@ from typing import TypeVar
 from PIL import Image
 
 from prism_image import ROOT
+from support.processes import beside
 
 EXAMPLES = ROOT / "examples"
 BIN = Path(sys.executable).parent
@@ -68,20 +69,11 @@ def run(folder: Path, url: str, *arguments: str | Path, **more: str) -> subproce
 
 @contextmanager
 def begun(folder: Path, url: str, *arguments: str | Path, stderr: int | None = None) -> Iterator[subprocess.Popen[str]]:
-    """Run Python beside the block; what has not ended with that is killed.
-
-    As from a terminal: a job in the background, which the tests may be, has Ctrl-C ignored by all that it starts.
-    """
+    """Run Python beside the block; what has not ended with that is killed."""
     command = [sys.executable, "-W", "error", *arguments]
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(
-        command, cwd=folder, env=environment(folder, url), stdout=subprocess.PIPE, stderr=stderr, text=True
-    ) as process:
-        signal.signal(signal.SIGINT, before)
-        try:
-            yield process
-        finally:
-            process.kill()
+    streams = {"stdout": subprocess.PIPE, "stderr": stderr}
+    with beside(command, cwd=folder, env=environment(folder, url), **streams) as process:
+        yield process
 
 
 @contextmanager

@@ -130,7 +130,7 @@ class Scene:
             if job_id is not None:
                 try:
                     yield from self._ask_again(pony, job_id)
-                except Exception as later:  # noqa: BLE001 - likewise
+                except Exception as later:  # noqa: BLE001 - whatever it is, the caller saw it
                     self.later = later
 
     def _make(self, pony: Any, hook: Any) -> Story:

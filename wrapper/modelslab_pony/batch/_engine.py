@@ -181,7 +181,7 @@ class Engine:
             self._end()
 
     def _end(self) -> None:
-        global _current  # noqa: PLW0603 - as above
+        global _current  # noqa: PLW0603 - DBOS is one to a process
         if not self._is_started:
             return
         self._is_started = False

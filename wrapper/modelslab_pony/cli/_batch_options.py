@@ -8,21 +8,10 @@ from typing import Annotated
 import typer
 
 from modelslab_pony.cli import _complete
+from modelslab_pony.cli._options import folder
 
-OutputOption = Annotated[
-    Path,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FOLDER",
-        help="For the images, results.jsonl and index.html; made if missing.",
-        autocompletion=_complete.files,
-    ),
-]
-FolderOption = Annotated[
-    Path,
-    typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the batch.", autocompletion=_complete.files),
-]
+OutputOption = Annotated[Path, folder("For the images, results.jsonl and index.html; made if missing.")]
+FolderOption = Annotated[Path, folder("Folder of the batch.")]
 DatabaseOption = Annotated[
     str | None,
     typer.Option(

@@ -18,17 +18,13 @@ from modelslab_pony.requests import DEFAULT_MODEL, RULE, Request, refused
 WAIT = 600.0
 """Seconds: `_settings.DEFAULT_WAIT`, which comes with httpx."""
 
-OutputOption = Annotated[
-    Path,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FOLDER",
-        help="Folder for the images; made if missing.",
-        show_default="the current one",
-        autocompletion=_complete.files,
-    ),
-]
+
+def folder(help: str, **shown: Any) -> Any:
+    """Return the option for the folder that a command writes to or looks into."""
+    return typer.Option("--output", "-o", metavar="FOLDER", help=help, autocompletion=_complete.files, **shown)
+
+
+OutputOption = Annotated[Path, folder("Folder for the images; made if missing.", show_default="the current one")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for an error too.")]
 TimeoutOption = Annotated[
     float, typer.Option(min=0, metavar="SECONDS", help="How long to wait; the job goes on after that.")
